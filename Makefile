@@ -1,0 +1,45 @@
+# The commands of this project. `make help` lists them.
+# A fresh machine needs Python 3.11+, git and make; all else is installed here.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY) ## install everything into .venv and .tools (demo and test do it too)
+	@$(BIN)/python scripts/get_pulumi.py
+
+$(READY): pyproject.toml requirements.lock
+	@echo "setup: installing the locked packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## bring a stack up, change it, break it, destroy it: on the emulator, no account needed
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## run the tests, those on the real Pulumi engine too
+	@$(BIN)/python -m pytest -n auto
+
+check: setup ## run the linters and the type checkers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+lock: $(READY) ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --group dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove what `make` installed and what tools left behind
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
