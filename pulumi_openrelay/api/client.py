@@ -1,0 +1,217 @@
+"""One `send()` for every request: authentication, repeats that are safe, errors with a meaning.
+
+What is repeated, and when:
+
+- 429, `CONCURRENT_UPDATE` and `TOO_MANY_CLUSTERS_CREATING`: always, because no work was done.
+- No connection: always, because nothing was sent.
+- Any other 5xx, a lost connection, an answer that is no JSON: only a request that may be repeated,
+  because the work may have been done. Else AnswerLost: the caller looks before it asks again.
+- 503 with a capacity code: never here. It is no outage, and asking again at once is no use.
+
+Repeats wait 0.5 s, then twice as long each time up to 8 s, less a random part of up to a half.
+`Retry-After` is never undercut: by nobody, since it speaks of the key and not of one request.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from ..errors import (
+    AnswerLost,
+    ApiError,
+    Interrupted,
+    OpenRelayError,
+    ServerError,
+    Unreachable,
+)
+from .transport import Transport, WireAnswer, WireRequest
+
+if TYPE_CHECKING:
+    from ..caller import Caller
+
+logger = logging.getLogger("pulumi_openrelay")
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 8.0
+# A Retry-After beyond this is not waited for: the user is told instead.
+LONGEST_RETRY_AFTER = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a resource states it.
+
+    path: a template such as `/v1/vms/{id}`; parts: what fills it, quoted here. repeatable: None
+    means by method: GET, PUT, PATCH and DELETE may be repeated, POST may not. idempotency_key:
+    makes a POST repeatable, where the API takes one.
+    """
+
+    method: str
+    path: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = field(default=None, repr=False)
+    repeatable: bool | None = None
+    idempotency_key: str | None = None
+    answers: type | None = None
+
+    @property
+    def may_repeat(self) -> bool:
+        if self.idempotency_key is not None:
+            return True
+        return self.method != "POST" if self.repeatable is None else self.repeatable
+
+
+class Dialect(Protocol):
+    """What differs between the services: how one authenticates, and how errors are told."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers that authenticate a request."""
+        ...
+
+    def error(self, answer: WireAnswer, body: Any) -> ApiError:
+        """The error that an answer of 300 and more means. body: its JSON, or None."""
+        ...
+
+    def asks_for_repeat(self, error: ApiError) -> bool:
+        """True where the API did no work and wants to be asked again."""
+        ...
+
+
+class Client:
+    """Requests to one service with one key. Shared by every thread of the plugin."""
+
+    def __init__(
+        self,
+        url: str,
+        dialect: Dialect,
+        transport: Transport,
+        *,
+        max_retries: int,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._url = url
+        self._dialect = dialect
+        self._transport = transport
+        self._max_retries = max_retries
+        self._rng = rng or random.Random()  # noqa: S311 - spreads repeats, guards nothing
+        self._lock = threading.Lock()
+        self._not_before = 0.0
+        self._server_time: float | None = None
+
+    def server_time(self) -> float | None:
+        """Seconds since the epoch by the API's own clock; None until it has told it."""
+        return self._server_time
+
+    def send(self, request: Request, caller: Caller) -> Any:
+        """The JSON of the answer, None where it has no body.
+
+        Raises ApiError, Unreachable, AnswerLost or Interrupted.
+        """
+        wire = WireRequest(
+            method=request.method,
+            url=self._url + fill(request.path, request.parts),
+            headers=self._headers(request),
+            query=request.query,
+            body=None if request.body is None else json.dumps(request.body).encode(),
+        )
+        tries = 0
+        while True:
+            self._await_turn(caller)
+            tries += 1
+            try:
+                return self._once(wire, request.answers, caller)
+            except ServerError as error:
+                if not request.may_repeat:
+                    raise AnswerLost(error.what, error.advice) from None
+                failure: OpenRelayError = error
+            except ApiError as error:
+                if not self._dialect.asks_for_repeat(error):
+                    raise
+                failure = error
+            except AnswerLost as error:
+                if not request.may_repeat:
+                    raise
+                failure = error
+            except Unreachable as error:
+                failure = error
+            self._pause(failure, tries, request, caller)
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers = {"accept": "application/json", **self._dialect.headers()}
+        if request.body is not None:
+            headers["content-type"] = "application/json"
+        if request.idempotency_key is not None:
+            headers["idempotency-key"] = request.idempotency_key
+        return headers
+
+    def _once(self, wire: WireRequest, expected: type | None, caller: Caller) -> Any:
+        began = caller.now()
+        answer = self._transport.send(wire, caller)
+        logger.debug(
+            "%s %s: %d in %.3f s", wire.method, wire.url, answer.status, caller.now() - began
+        )
+        self._server_time = server_time(answer.headers) or self._server_time
+        body, readable = _decode(answer)
+        if answer.status >= 300:
+            raise self._dialect.error(answer, body)
+        if not readable or (expected is not None and not isinstance(body, expected)):
+            raise AnswerLost(
+                f"the API answered {answer.status} with something else than the JSON it documents"
+            )
+        return body
+
+    def _pause(self, failure: OpenRelayError, tries: int, request: Request, caller: Caller) -> None:
+        """Wait before the next try, or raise the failure where there is none."""
+        asked = failure.retry_after if isinstance(failure, ApiError) else None
+        if tries > self._max_retries or (asked or 0.0) > LONGEST_RETRY_AFTER:
+            raise failure
+        ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
+        pause = ceiling * (1 - self._rng.random() / 2)
+        if asked is not None:
+            # Those who were sent away together do not come back together.
+            pause = asked + min(pause, 1.0)
+            with self._lock:
+                self._not_before = max(self._not_before, caller.now() + asked)
+        if caller.now() + pause > caller.deadline:
+            raise failure
+        logger.debug("%s %s: again in %.1f s", request.method, request.path, pause)
+        caller.wait(pause)
+
+    def _await_turn(self, caller: Caller) -> None:
+        """Wait while the API asked everybody to wait."""
+        if caller.interrupted:
+            raise Interrupted
+        while (pause := self._not_before - caller.now()) > 0:
+            caller.wait(pause)
+
+
+def fill(path: str, parts: Mapping[str, str]) -> str:
+    """The path with its parts in place, each quoted: an id is opaque, and may hold a slash."""
+    return path.format_map({name: quote(value, safe="") for name, value in parts.items()})
+
+
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """The `Date` of an answer as seconds since the epoch, None where it gives none."""
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _decode(answer: WireAnswer) -> tuple[Any, bool]:
+    """The JSON of an answer, and whether it could be read (an empty body can: as None)."""
+    if not answer.body.strip():
+        return None, True
+    try:
+        return json.loads(answer.body), True
+    except (ValueError, RecursionError):
+        return None, False

@@ -1,0 +1,142 @@
+"""OpenRelay's dialect: bearer keys, the error envelope, and what its codes mean.
+
+The envelope is `{"error": "<sentence>", "code": "<hint>"}`, the code optional. We branch on the
+status and refine on the code; a code that nobody knows changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ..config import Settings
+from ..errors import (
+    RETRY,
+    ApiError,
+    Conflict,
+    Forbidden,
+    NoCapacity,
+    NotFound,
+    PaymentRequired,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from .transport import WireAnswer
+
+CAPACITY_CODES = frozenset(
+    {
+        "INSUFFICIENT_GPU_CAPACITY",
+        "INSUFFICIENT_HOST_CAPACITY",
+        "INSUFFICIENT_IP_CAPACITY",
+        "POD_NODE_BUSY",
+        "VM_NODE_BUSY",
+    }
+)
+REPEAT_CODES = frozenset({"CONCURRENT_UPDATE", "TOO_MANY_CLUSTERS_CREATING"})
+LONGEST_MESSAGE = 300
+
+
+class OpenRelay:
+    """How requests to OpenRelay are signed, and how its errors read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        return {"authorization": f"Bearer {self._settings.api_key}"}
+
+    def asks_for_repeat(self, error: ApiError) -> bool:
+        return isinstance(error, RateLimited) or error.code in REPEAT_CODES
+
+    def error(self, answer: WireAnswer, body: Any) -> ApiError:
+        envelope: dict[str, Any] = body if isinstance(body, dict) else {}
+        code = envelope.get("code")
+        code = code if isinstance(code, str) and code else None
+        message = self._message(envelope.get("error"))
+        tag = f"{answer.status} {code}" if code else str(answer.status)
+        said = f"{tag}: {message}" if message else tag
+        kind, what, advice = self._meaning(answer.status, code, said, envelope)
+        return kind(
+            what,
+            advice,
+            status=answer.status,
+            code=code,
+            message=message,
+            retry_after=retry_after(answer.headers),
+        )
+
+    def _meaning(
+        self, status: int, code: str | None, said: str, envelope: Mapping[str, Any]
+    ) -> tuple[type[ApiError], str, str | None]:
+        source = self._settings.api_key_source
+        if status == 401:
+            return (
+                Unauthorized,
+                f"the API refused the key from {source} ({said})",
+                "set a valid one with `pulumi config set --secret openrelay:apiKey <key>`",
+            )
+        if status == 402:
+            return (
+                PaymentRequired,
+                f"the organization's balance does not cover it ({said})",
+                f"add funds and {RETRY}",
+            )
+        if status == 403:
+            permission = envelope.get("permission")
+            denied_by = envelope.get("deniedBy")
+            lack = f", which lacks the permission {permission}" if permission else ""
+            by = f", denied by {denied_by}" if denied_by else ""
+            return (
+                Forbidden,
+                f"the API does not allow it with the key from {source}{lack}{by} ({said})",
+                "use a key that may do this" if permission else None,
+            )
+        if status == 404:
+            return NotFound, f"the API does not know it ({said})", None
+        if status == 409:
+            return Conflict, f"the API refused it as things stand ({said})", None
+        if status == 429:
+            return (
+                RateLimited,
+                f"the API kept asking to slow down ({said})",
+                f"wait a little and {RETRY}",
+            )
+        if status == 503 and code in CAPACITY_CODES:
+            return (
+                NoCapacity,
+                f"there is no capacity for it right now ({said})",
+                "try later or another shape, or let capacity_timeout wait for capacity",
+            )
+        if status >= 500:
+            return ServerError, f"the API failed ({said})", RETRY
+        return Rejected, f"the API refused the request ({said})", "correct it and run it again"
+
+    def _message(self, message: Any) -> str:
+        """The API's sentence on one line, without its full stop and without our key."""
+        if not isinstance(message, str):
+            return ""
+        line = " ".join(message.split()).replace(self._settings.api_key, "[key]").rstrip(".")
+        return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks for, given as seconds or as a date; None where it is absent.
+
+    A date is counted from the server's own `Date`: our clock may be wrong.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+        since = parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - since).total_seconds())
+    except (TypeError, ValueError):
+        return None

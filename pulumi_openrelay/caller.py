@@ -1,0 +1,57 @@
+"""On whose behalf requests are sent: a clock, an interrupt, and a line to the user.
+
+The engine's call (`engine.Call`) is one; the simulation in the tests has another, whose clock it
+turns itself. All waiting in the package goes through here, so that Ctrl-C ends every wait.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Protocol
+
+
+class Caller(Protocol):
+    """What a request or a wait needs of the call that it serves.
+
+    deadline: when, by `now()`, nothing is repeated or waited for any longer.
+    """
+
+    deadline: float
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back; the same clock for every caller."""
+        ...
+
+    def time(self) -> float:
+        """Seconds since the epoch, by this machine's clock, which may be wrong."""
+        ...
+
+    def wait(self, seconds: float, event: Event | None = None) -> None:
+        """Return after so many seconds, or sooner when the event is set.
+
+        Raises errors.Interrupted as soon as the engine asks to stop.
+        """
+        ...
+
+    @property
+    def interrupted(self) -> bool:
+        """True once the engine asked to stop, or is gone: start nothing new."""
+        ...
+
+    def report(self, text: str) -> None:
+        """Show progress on the resource's own line; the next report takes its place."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Leave a warning in the diagnostics of the resource."""
+        ...
+
+
+class Call(Caller, Protocol):
+    """One call of the engine about one resource."""
+
+    urn: str
+    name: str
+    """The resource's name in the program."""
+    timeout: float
+    """Seconds of the user's `customTimeouts` for this operation, 0 where none is set."""

@@ -1,0 +1,300 @@
+"""The only place that knows what stands behind Pulumi's dynamic providers.
+
+The SDK gives a provider method its arguments and nothing of the call: no URN, no timeout, no way to
+record a half-made resource, to hear of Ctrl-C or to show progress, and four calls at once. All of
+that exists one layer below: some frames up the Python stack, the SDK's gRPC servicer holds the call
+as its locals `self`, `request` and `context`. We look for a frame with such locals, not for a
+function's name, which changes between releases. Where no such frame is found, a call has no URN, no
+timeout and no progress, and everything else works.
+
+Tried with the SDK from 3.268 to 3.272 by `tests/engine/test_contract.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+from pulumi.output import Unknown as EngineUnknown
+
+from .errors import Interrupted
+from .lifecycle.check import UNKNOWN, Unknown
+
+CALLS_AT_ONCE = 1024
+"""The engine's `--parallel` decides how many calls there are; we must not be the ones who limit
+it."""
+
+_PROVIDER = "__provider"
+_ALIVE_SECONDS = 0.25
+
+_cancelled = threading.Event()
+
+
+class EngineCall:
+    """One call of the engine on a provider method: what `caller.Call` asks for, by gRPC."""
+
+    def __init__(self, servicer: Any, request: Any, context: Any) -> None:
+        self._request = request
+        self._context = context
+        self.deadline = math.inf
+        self.urn: str = getattr(request, "urn", "") or ""
+        self.name: str = self.urn.rsplit("::", 1)[-1]
+        self.timeout: float = float(getattr(request, "timeout", 0.0) or 0.0)
+        if servicer is not None:
+            _listen_for_cancel(type(servicer))
+            _widen()
+
+    # The clock and the interrupt
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def time(self) -> float:
+        return time.time()
+
+    def wait(self, seconds: float, event: threading.Event | None = None) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            if self.interrupted:
+                raise Interrupted
+            left = end - time.monotonic()
+            if left <= 0 or (event is not None and event.is_set()):
+                return
+            # Either may end the wait; whichever we do not block on is looked at four times a
+            # second.
+            (event or _cancelled).wait(min(left, _ALIVE_SECONDS))
+
+    @property
+    def interrupted(self) -> bool:
+        return _cancelled.is_set() or self._engine_is_gone()
+
+    def _engine_is_gone(self) -> bool:
+        return self._context is not None and not self._context.is_active()
+
+    # What the user sees
+
+    def report(self, text: str) -> None:
+        _log(self.urn, text, warning=False)
+
+    def warn(self, text: str) -> None:
+        _log(self.urn, text, warning=True)
+
+    # What the engine records
+
+    def old_inputs(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """The recorded inputs, which the SDK does not pass on.
+
+        outputs: what stands for them where the engine does not send them: outputs echo inputs.
+        """
+        for name in ("old_inputs", "inputs"):
+            struct = getattr(self._request, name, None)
+            if struct is not None and self._request.HasField(name):
+                from pulumi.runtime import rpc
+
+                return plain(rpc.deserialize_properties(struct, True))
+        return outputs
+
+    def fail(self, sentence: str) -> None:
+        """Let the user read this sentence instead of the traceback of what is raised next."""
+        self._answer(sentence, None)
+
+    def fail_recorded(
+        self, sentence: str, resource_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> None:
+        """The same, and let the engine record what exists."""
+        from pulumi.runtime.proto import provider_pb2
+
+        provider = self._provider()
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=resource_id,
+            properties=_struct({**outputs, _PROVIDER: provider}),
+            inputs=_struct({**inputs, _PROVIDER: provider}),
+            reasons=[sentence],
+        )
+        self._answer(sentence, detail)
+
+    def _provider(self) -> str:
+        for name in ("news", "properties", "inputs"):
+            struct = getattr(self._request, name, None)
+            if struct is not None and _PROVIDER in struct.fields:
+                return str(struct.fields[_PROVIDER].string_value)
+        return ""
+
+    def _answer(self, sentence: str, detail: Any) -> None:
+        if self._context is None:
+            return
+        from pulumi.runtime.proto import status_pb2
+
+        status = status_pb2.Status(code=2, message=sentence)
+        if detail is not None:
+            status.details.add().Pack(detail)
+        self._context.set_trailing_metadata(
+            (("grpc-status-details-bin", status.SerializeToString()),)
+        )
+
+
+def current_call() -> EngineCall:
+    """The call that this thread is serving."""
+    for frame in _frames():
+        seen = frame.f_locals
+        if "request" in seen and hasattr(seen.get("context"), "set_trailing_metadata"):
+            return EngineCall(seen.get("self"), seen["request"], seen["context"])
+    return EngineCall(None, None, None)
+
+
+def plain(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """A bag as the engine gives it, as Python means it: whole numbers as int, no `__provider`."""
+    return {key: _plain(value) for key, value in bag.items() if key != _PROVIDER}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, EngineUnknown):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value
+
+
+def unplain(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """A bag as the SDK takes it: unknown values in its own form, nothing that is None."""
+    return {key: _unplain(value) for key, value in bag.items() if value is not None}
+
+
+def _unplain(value: Any) -> Any:
+    if isinstance(value, Unknown):
+        return EngineUnknown()  # type: ignore[no-untyped-call]
+    if isinstance(value, Mapping):
+        return {key: _unplain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_unplain(part) for part in value]
+    return value
+
+
+def _struct(bag: Mapping[str, Any]) -> Any:
+    from google.protobuf import struct_pb2
+
+    struct = struct_pb2.Struct()
+    struct.update({key: value for key, value in bag.items() if value is not None})
+    return struct
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+# Ctrl-C: the engine calls Cancel and waits for the calls under way. The SDK's Cancel does nothing,
+# and gRPC holds its bound method already; the function behind it can still be given other code.
+
+_lock = threading.Lock()
+_listening: set[type] = set()
+_widened = False
+
+
+def _listen_for_cancel(servicer: type) -> None:
+    with _lock:
+        if servicer in _listening:
+            return
+        _listening.add(servicer)
+    cancel = getattr(servicer, "Cancel", None)
+    if cancel is None or getattr(cancel, "__code__", None) is None:
+        return
+
+    def Cancel(self, request, context):  # type: ignore[no-untyped-def]  # noqa: ARG001, N802
+        import google.protobuf.empty_pb2
+
+        import pulumi_openrelay.engine
+
+        pulumi_openrelay.engine.cancel()
+        return google.protobuf.empty_pb2.Empty()
+
+    with contextlib.suppress(ValueError, TypeError):
+        cancel.__code__ = Cancel.__code__
+
+
+def cancel() -> None:
+    """The engine asked to stop: every wait ends, nothing new begins."""
+    _cancelled.set()
+
+
+def _widen() -> None:
+    """Let as many calls run at once as the engine makes: the SDK serves four."""
+    global _widened
+    if _widened:
+        return
+    for frame in _frames():
+        reference = frame.f_locals.get("executor_reference")
+        executor = reference() if callable(reference) else None
+        if executor is not None and hasattr(executor, "_max_workers"):
+            executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001
+            _widened = True
+            return
+
+
+# Progress: the engine's own address is the plugin's last argument.
+
+_engine: Any = None
+_engine_missing = False
+
+
+def _log(urn: str, text: str, *, warning: bool) -> None:
+    """Show a line at the resource: progress on its own line, or a warning that stays."""
+    global _engine, _engine_missing
+    if _engine_missing or not urn:
+        return
+    try:
+        import grpc
+        from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+        with _lock:
+            if _engine is None:
+                _engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[-1]))
+        _engine.Log(
+            engine_pb2.LogRequest(
+                severity=engine_pb2.WARNING if warning else engine_pb2.INFO,
+                message=text,
+                urn=urn,
+                ephemeral=not warning,
+            ),
+            timeout=5,
+        )
+    except Exception:  # noqa: BLE001 - a line that cannot be shown must not fail a deployment
+        _engine_missing = True
+
+
+# The program's own process.
+
+
+def end_quietly() -> None:
+    """Let an interrupted program end without a traceback.
+
+    When a resource fails, the engine ends the program with SIGINT while it waits for the engine's
+    answers. Python would print where it waited: a screenful that hides the one line that matters.
+    """
+    global _quiet
+    runs_in_pulumi = any(part.endswith("pulumi-language-python-exec") for part in sys.orig_argv)
+    if _quiet or not runs_in_pulumi:
+        return
+    _quiet = True
+    show = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            show(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+_quiet = False

@@ -1,0 +1,273 @@
+"""How the API carries a resource out: its paths, its states, its calls for a change.
+
+A resource is one file with two halves. The class that users see (`Resource`) names the properties
+and what a change of each does; the Kind beside it names the requests. What neither can say is a
+method of the Kind that overrides one of those below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from ..api.pages import Listed
+from ..errors import OpenRelayError
+from .fields import Field, Role, camel
+
+if TYPE_CHECKING:
+    from .remote import Remote
+
+Inputs = Mapping[str, Any]
+Row = Mapping[str, Any]
+Step = Callable[[Any, "Remote"], None]
+S = TypeVar("S", bound=Step)
+
+KINDS: dict[str, Kind] = {}
+"""Every kind by its token, such as `openrelay:Vm`. Importing `resources` fills it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """The request that makes one. idempotent: it takes an Idempotency-Key."""
+
+    path: str
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The request that ends one; repeating it is safe.
+
+    waits_out: codes of a 409 that may end by itself, such as a key still held by a dying machine,
+    and for how many seconds that is hoped for.
+    """
+
+    method: str
+    path: str
+    waits_out: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What a status means. A status that is in none of these sets is on its way somewhere.
+
+    running: it serves. stopped: it rests, and bills nothing. failed: it does not recover by itself.
+    ended: it is gone for good, though the API may list it for ever.
+    """
+
+    running: frozenset[str]
+    stopped: frozenset[str]
+    failed: frozenset[str]
+    ended: frozenset[str]
+
+    def rests(self, status: str) -> bool:
+        """True for a status that is not left without a request."""
+        return status in self.stopped or status in self.failed
+
+
+def in_place(*names: str) -> Callable[[S], S]:
+    """Marks a method of a Kind as (a part of) the change of these properties.
+
+    The methods run in the order in which they stand, each only if one of its properties changed.
+    """
+
+    def mark(step: S) -> S:
+        step.changes = frozenset(names)  # type: ignore[attr-defined]
+        return step
+
+    return mark
+
+
+class Kind:
+    """One kind of resource, as the API has it."""
+
+    noun: ClassVar[str]
+    """What users call it: "VM", "SSH key"."""
+    listed: ClassVar[Listed]
+    create: ClassVar[Create]
+    delete: ClassVar[Delete]
+    detail: ClassVar[str | None] = None
+    """The GET of one of them by id, with more than the list tells; None: the list is all there
+    is."""
+    states: ClassVar[States | None] = None
+    """None: it is ready as soon as it is made."""
+    create_seconds: ClassVar[float] = 60.0
+    """How long a create or update waits by default: `customTimeouts` win."""
+    delete_seconds: ClassVar[float] = 600.0
+    bills: ClassVar[bool] = False
+    """True for a machine: a leftover costs money."""
+    shown_once: ClassVar[bool] = False
+    """True where the create answers with a secret that nothing gives again: a leftover is
+    useless."""
+
+    token: ClassVar[str]
+    resource: ClassVar[type[Any]]
+    fields: ClassVar[Mapping[str, Field]]
+    steps: ClassVar[tuple[tuple[frozenset[str], Step], ...]]
+
+    def __init_subclass__(cls, resource: type[Any] | None = None) -> None:
+        super().__init_subclass__()
+        if resource is None:
+            return  # what several kinds have in common
+        cls.resource = resource
+        cls.token = resource.token
+        cls.fields = resource.fields
+        cls.steps = tuple(
+            (step.changes, step) for step in vars(cls).values() if hasattr(step, "changes")
+        )
+        changed = frozenset[str]().union(*(names for names, _ in cls.steps))
+        updatable = {f.name for f in cls.fields.values() if f.role is Role.UPDATES}
+        if changed != updatable:
+            raise TypeError(
+                f"{cls.__name__}: updates() and @in_place methods do not go together for "
+                f"{', '.join(sorted(changed ^ updatable))}"
+            )
+        KINDS[cls.token] = cls()
+
+    # What a resource may say for itself.
+
+    def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:
+        """What is wrong with the inputs taken together: (property, reason) pairs.
+
+        known: whether all of these properties are known; in preview a value may be unknown.
+        """
+        del inputs, known
+        return iter(())
+
+    def remarks(self, inputs: Inputs) -> Iterator[str]:
+        """What is worth a warning in preview, though the API would take it."""
+        del inputs
+        return iter(())
+
+    def body(self, inputs: Inputs) -> dict[str, Any]:
+        """The body of the create request: every input that it takes, by its wire name."""
+        return {
+            f.wire: inputs[f.name]
+            for f in self.fields.values()
+            if f.is_input and f.in_create and inputs.get(f.name) is not None
+        }
+
+    def actual(self, remote: Remote) -> dict[str, Any]:
+        """Facts that neither list nor detail give, by property name: one request more at most."""
+        del remote
+        return {}
+
+    def derived(self, row: Row) -> dict[str, Any]:
+        """Facts that follow from others, by property name, such as `desired_state` from
+        `status`."""
+        del row
+        return {}
+
+    def lives(self, row: Row) -> bool:
+        """Whether a row is of one that has not ended: an API may list those for ever."""
+        return self.states is None or str(row.get("status")) not in self.states.ended
+
+    def goal(self, inputs: Inputs) -> frozenset[str]:
+        """The states in which what the inputs ask for is reached."""
+        del inputs
+        return self.states.running if self.states else frozenset()
+
+    def waits(self, inputs: Inputs) -> bool:
+        """Whether the program wants to wait for the goal."""
+        return self.states is not None and inputs.get("wait_for") != "none"
+
+    def served(self, row: Row, inputs: Inputs) -> bool:
+        """Whether a machine in its goal state serves what the program waits for. row: its
+        detail."""
+        del row, inputs
+        return True
+
+    def needs_detail(self, inputs: Inputs) -> bool:
+        """Whether `served` looks at something that only the detail tells."""
+        del inputs
+        return False
+
+    def twin(self, row: Row, inputs: Inputs) -> bool:
+        """Whether an existing thing is the one that these inputs describe: by default, by name."""
+        return bool(row.get("name") == inputs.get("name"))
+
+    def impossible(
+        self, old: Row, new: Inputs, updates: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Changes that the API refuses as things stand: (property, reason) pairs, told in preview.
+
+        old: the recorded outputs. updates: the properties that would change in place.
+        """
+        del old, new, updates
+        return iter(())
+
+    def deletes_first(self, old: Inputs, new: Inputs) -> bool:
+        """Whether the old one must be gone before its replacement can be made."""
+        del old, new
+        return False
+
+    def taken(self, row: Row) -> OpenRelayError:
+        """What to say of an existing one that is in the way of making another."""
+        return OpenRelayError(
+            f"one of the name {row.get('name')!r} exists already ({row['id']})",
+            "take it over with adopt=True, or choose another name",
+        )
+
+    def shown(self, row: Row) -> dict[str, Any]:
+        """Secrets in the answer to the create that no later answer gives again, by property."""
+        del row
+        return {}
+
+    def blockers(self, row: Row) -> list[str]:
+        """The names of what stands in the way of deleting it, where the list tells."""
+        del row
+        return []
+
+    def missing_api(self) -> str | None:
+        """What a 404 on the list's own path means, for an API that not every organization has."""
+        return None
+
+
+def facts(kind: Kind, row: Row) -> dict[str, Any]:
+    """What a row tells of the properties, by their names; nothing that it does not tell."""
+    return {
+        field.name: value
+        for field in kind.fields.values()
+        if field.readable and (value := _read(row.get(field.wire), field.shape)) is not None
+    }
+
+
+def _read(value: Any, shape: Any) -> Any:
+    """A value of the wire as its type has it; None for one that does not fit its type.
+
+    The keys of declared objects become snake case, those of maps stay. An API in preview may answer
+    with another type than it documents: that must not break a program.
+    """
+    origin, args = get_origin(shape), get_args(shape)
+    if origin in (Union, UnionType):
+        options = (_read(value, option) for option in args if option is not NoneType)
+        return next((read for read in options if read is not None), None)
+    if origin in (Sequence, list):
+        return [_read(item, args[0]) for item in value] if isinstance(value, list) else None
+    if origin is Mapping:
+        return value if isinstance(value, dict) else None
+    if isinstance(shape, type) and issubclass(shape, dict):
+        return _read_object(value, shape) if isinstance(value, dict) else None
+    return None if isinstance(value, (dict, list)) else value
+
+
+def _read_object(value: Mapping[str, Any], shape: type) -> dict[str, Any]:
+    parts = {name: _read(value.get(camel(name)), hint) for name, hint in _parts(shape).items()}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+@cache
+def _parts(shape: type) -> dict[str, Any]:
+    return get_type_hints(shape)

@@ -1,0 +1,118 @@
+"""What a change of the program means for what exists: nothing, some calls, or a new one.
+
+The old value of a property is what the program last asked for, as refresh has corrected it; where
+the program did not ask, it is what the API gave. A property that only a new machine can change
+cannot drift, so that nothing that an API normalizes ever replaces a machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .check import has_unknown
+from .declare import Kind
+from .fields import Field, Role
+
+MADE = "__made"
+READY = "__ready"
+OWNER = "__owner"
+
+
+@dataclass(slots=True)
+class Changes:
+    """The properties that differ, by what that means.
+
+    replaces: only a new one can have them. updates: the API changes them in place. settings: ours
+    alone. remarks: what the user should know though nothing is done about it.
+    """
+
+    replaces: list[str] = field(default_factory=list)
+    updates: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.replaces or self.updates or self.settings)
+
+
+def diff(
+    kind: Kind,
+    old_inputs: Mapping[str, Any],
+    old_outputs: Mapping[str, Any],
+    new_inputs: Mapping[str, Any],
+) -> Changes:
+    """The changes from what is recorded to what the program asks for now."""
+    changes = Changes()
+    for prop in kind.fields.values():
+        if prop.is_input:
+            _compare(prop, old_inputs, old_outputs, new_inputs, changes)
+    _mend(kind, old_outputs, new_inputs, changes)
+    return changes
+
+
+def _compare(
+    prop: Field,
+    old_inputs: Mapping[str, Any],
+    old_outputs: Mapping[str, Any],
+    new_inputs: Mapping[str, Any],
+    changes: Changes,
+) -> None:
+    name = prop.name
+    asked, asks = old_inputs.get(name) is not None, new_inputs.get(name) is not None
+    if asked:
+        old = old_inputs[name]
+    else:
+        old = old_outputs.get(name, prop.absent) if prop.readable else prop.absent
+    new = new_inputs[name] if asks else prop.absent
+    if new is None and prop.readable:
+        # What the API would choose is not known, and no guess is worth a machine.
+        if asked and prop.role is Role.REPLACES:
+            changes.remarks.append(
+                f"{name} is no longer given, so it stays as it is; only a new one would take the "
+                f"API's own choice"
+            )
+        return
+    if asks and not asked and not prop.readable and OWNER not in old_outputs:
+        if prop.role is Role.REPLACES:
+            changes.remarks.append(
+                f"the API does not give {name} back, so of this imported one it is taken to be as "
+                f"the program says"
+            )
+        return
+    if old is None and new is None:
+        return
+    if None in (old, new) or has_unknown(new) or not prop.same(old, new):
+        _sort(prop, old, new, changes)
+
+
+def _sort(prop: Field, old: Any, new: Any, changes: Changes) -> None:
+    if prop.role is Role.SETTING:
+        changes.settings.append(prop.name)
+    elif prop.role is Role.REPLACES or (
+        prop.replaces_when is not None
+        and old is not None
+        and not has_unknown(new)
+        and prop.replaces_when(old, new)
+    ):
+        changes.replaces.append(prop.name)
+    else:
+        changes.updates.append(prop.name)
+
+
+def _mend(
+    kind: Kind,
+    old_outputs: Mapping[str, Any],
+    new_inputs: Mapping[str, Any],
+    changes: Changes,
+) -> None:
+    """A machine that has failed: one that once served is restarted in place, since its disk may
+    hold data; one that never did is replaced."""
+    if kind.states is None or old_outputs.get("status") not in kind.states.failed:
+        return
+    if old_outputs.get(READY) and "desired_state" in kind.fields:
+        if new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
+            changes.updates.append("desired_state")
+    elif "status" not in changes.replaces:
+        changes.replaces.append("status")

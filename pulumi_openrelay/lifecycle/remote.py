@@ -1,0 +1,311 @@
+"""One thing that the API has, on behalf of one call: requests about it, and waiting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import (
+    AnswerLost,
+    Conflict,
+    MachineFailed,
+    MachineGone,
+    NoCapacity,
+    NotFound,
+    OpenRelayError,
+    RateLimited,
+    ServerError,
+    TimedOut,
+    Unreachable,
+)
+from .declare import Inputs, Kind, Row
+from .duration import seconds
+
+if TYPE_CHECKING:
+    from ..caller import Caller
+    from .session import Session
+
+NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
+"""Failures of one look that say nothing about the machine: the next look may succeed."""
+
+SETTLE_SECONDS = 20.0
+"""How long an API may go on showing the state from before a request, or not show a new thing."""
+
+LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0)
+"""Seconds between looks for what a lost answer made: a list may lag behind the work."""
+
+
+def pause_between_looks(elapsed: float) -> float:
+    """Seconds between two looks at a machine that has been waited for this long."""
+    if elapsed < 10:
+        return 1.0
+    if elapsed < 60:
+        return 2.0
+    return 5.0 if elapsed < 300 else 10.0
+
+
+class Remote:
+    """One thing of a kind, by its id. new: what the program wants of it; old: what it was
+    before."""
+
+    def __init__(
+        self,
+        session: Session,
+        kind: Kind,
+        caller: Caller,
+        resource_id: str,
+        *,
+        new: Inputs,
+        old: Inputs | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.session = session
+        self.kind = kind
+        self.caller = caller
+        self.id = resource_id
+        self.new = new
+        self.old = old or {}
+        self.fresh = fresh
+        """True for one that was made by this very call."""
+        self.sent = False
+        """True once a request was sent that may have changed it."""
+        self.changing: frozenset[str] = frozenset()
+        """The properties that this call changes."""
+        self.changed: set[str] = set()
+        """Those of them that are done."""
+        self.shown_once: dict[str, Any] = {}
+        """Secrets that no later answer gives again, by property."""
+        self.stale: str | None = None
+        """The state from before a request, which the API may go on showing for a while."""
+
+    def send(self, method: str, path: str, body: Any = None, **keywords: Any) -> Any:
+        """Send a request about this thing: the path may name `{org}` and `{id}`."""
+        parts = {"id": self.id, **keywords.pop("parts", {})}
+        self.sent = self.sent or method != "GET"
+        return self.session.send(self.caller, method, path, parts, body=body, **keywords)
+
+    def act(self, path: str, body: Any = None, *, done: Callable[[Row], bool]) -> None:
+        """POST something whose repetition could do harm; after a lost answer, look first.
+
+        done: whether what was asked for shows in a row of the thing. Waits for capacity where the
+        program gave a `capacity_timeout`.
+        """
+        patience = Patience(self.caller, self.new)
+        while True:
+            try:
+                self.send("POST", path, body)
+            except NoCapacity as error:
+                patience.wait_or_raise(error)
+            except AnswerLost as error:
+                for pause in LOOKS_AFTER_A_LOST_ANSWER:
+                    self.caller.wait(pause)
+                    if done(self.look()):
+                        return
+                patience.count_or_raise(error)
+            else:
+                return
+
+    def look(self) -> Row:
+        """The thing as it is now, by the API's fullest answer. Raises MachineGone."""
+        row = self.find(self.caller.now())
+        if row is None:
+            raise MachineGone(
+                "it does not exist any more", "run `pulumi refresh`, then `pulumi up`"
+            )
+        return row
+
+    def find(self, since: float) -> Row | None:
+        """Its detail, or its row of the list where there is none; None where the API has it not."""
+        if self.kind.detail is None:
+            return self.listed(since)
+        try:
+            row = self.send("GET", self.kind.detail, answers=dict)
+        except NotFound:
+            self._confirm_the_api_exists()
+            return None
+        return row if isinstance(row, dict) else None
+
+    def listed(self, since: float) -> Row | None:
+        """Its row of the list, as read at `since` or later."""
+        rows, _ = self.session.rows(self.caller, self.kind.listed, since)
+        return rows.get(self.id)
+
+    def ask_to_end(self) -> Row | None:
+        """Send the request that ends it: its row, or None where it is gone already.
+
+        A refusal that may end by itself is waited out; any other names what stands in the way.
+        """
+        delete, caller = self.kind.delete, self.caller
+        began = caller.now()
+        while True:
+            try:
+                row = self.send(delete.method, delete.path, repeatable=True)
+            except NotFound:
+                self._confirm_the_api_exists()
+                return None
+            except Conflict as error:
+                patience = delete.waits_out.get(error.code or "", 0.0)
+                if caller.now() >= min(began + patience, caller.deadline):
+                    raise self._named(error) from None
+                caller.report(f"waiting to be allowed to end it: {error.message}")
+                caller.wait(2.0)
+            else:
+                return row if isinstance(row, dict) else {}
+
+    def _named(self, error: Conflict) -> OpenRelayError:
+        """The refusal, with the names of what stands in the way."""
+        names = ", ".join(self.kind.blockers(self.listed(self.caller.now()) or {}))
+        if not names:
+            return error
+        return OpenRelayError(
+            f"{error.what}; it is held by {names}", "free it there, then run the command again"
+        )
+
+    def _confirm_the_api_exists(self) -> None:
+        """A 404 of an API that this organization does not have does not mean that a thing is
+        gone."""
+        if self.kind.missing_api():
+            list_rows(self.session, self.kind, self.caller, float("-inf"))
+
+    # Waiting
+
+    def wait(self, goal: frozenset[str]) -> Row:
+        """Wait until its state is one of the goal's and it serves what the program waits for.
+
+        Looks at the list that all waiting machines share; a failed look does not end the wait.
+        Returns its row of the list, or its detail where the list does not have it. Raises
+        MachineFailed with the API's reason, MachineGone or TimedOut.
+        """
+        caller = self.caller
+        began = since = caller.now()
+        text = "waiting"
+        while True:
+            try:
+                row, looked = self._glance(since)
+            except NOT_NOW as error:
+                row, looked, text = None, caller.now(), f"waiting, though {error.what}"
+            else:
+                if row is not None:
+                    stale = self.stale if looked - began < SETTLE_SECONDS else None
+                    judged = self._judge(row, goal, stale)
+                    text = describe(judged)
+                    if self._reached(judged, goal):
+                        caller.report(text)
+                        return row
+                elif looked - began >= SETTLE_SECONDS:
+                    raise MachineGone(
+                        "it does not exist any more", "run `pulumi refresh`, then `pulumi up`"
+                    )
+            elapsed = caller.now() - began
+            caller.report(f"{text} ({elapsed:.0f} s)")
+            if caller.now() >= caller.deadline:
+                raise TimedOut(f"it was not {_either(goal)} after {elapsed:.0f} s: {text}")
+            since = min(looked + pause_between_looks(elapsed), caller.deadline)
+            caller.wait(max(0.0, since - caller.now()))
+
+    def wait_until_ended(self) -> None:
+        """Wait until it is gone for good. Raises TimedOut."""
+        assert self.kind.states is not None  # noqa: S101 - only machines are waited for
+        caller = self.caller
+        began = since = caller.now()
+        while True:
+            text = "ending"
+            try:
+                row, looked = self._glance(since)
+            except NOT_NOW as error:
+                looked, text = caller.now(), f"ending, though {error.what}"
+            else:
+                if row is None or str(row.get("status")) in self.kind.states.ended:
+                    return
+                text = describe(row)
+            elapsed = caller.now() - began
+            caller.report(f"{text} ({elapsed:.0f} s)")
+            if caller.now() >= caller.deadline:
+                raise TimedOut(f"the API has not ended it after {elapsed:.0f} s: {text}")
+            since = min(looked + pause_between_looks(elapsed), caller.deadline)
+            caller.wait(max(0.0, since - caller.now()))
+
+    def _glance(self, since: float) -> tuple[Row | None, float]:
+        """Its row of the shared list, or its detail where the list does not have it, and when."""
+        rows, looked = self.session.rows(self.caller, self.kind.listed, since)
+        row = rows.get(self.id)
+        return (row, looked) if row is not None else (self.find(since), looked)
+
+    def _judge(self, row: Row, goal: frozenset[str], stale: str | None) -> Row:
+        """The row, or a fuller one; raises where it will never reach its goal by itself."""
+        assert self.kind.states is not None  # noqa: S101 - only machines are waited for
+        status = str(row.get("status"))
+        if status in goal and not self.kind.needs_detail(self.new):
+            return row
+        suspicious = status in self.kind.states.ended or self.kind.states.rests(status)
+        if status not in goal and (not suspicious or status == stale):
+            return row
+        # The list may lag, and does not give every reason: the detail decides.
+        row = self.look()
+        status = str(row.get("status"))
+        if status in goal or status == stale:
+            return row
+        if status in self.kind.states.ended:
+            raise MachineGone(
+                f"it was ended while we waited ({describe(row)})",
+                "run `pulumi refresh`, then `pulumi up`",
+            )
+        if self.kind.states.rests(status):
+            raise MachineFailed(f"it is {describe(row)}")
+        return row
+
+    def _reached(self, row: Row, goal: frozenset[str]) -> bool:
+        return str(row.get("status")) in goal and self.kind.served(row, self.new)
+
+
+class Patience:
+    """How often, and how long, something that the API refuses for now is asked for again.
+
+    For capacity: 5 s after the first refusal, then 1.5 times later each time, 60 s at most, until
+    the program's `capacity_timeout` is over; None, the default, asks once.
+    """
+
+    def __init__(self, caller: Caller, inputs: Inputs) -> None:
+        self._caller = caller
+        self._until = caller.now() + seconds(inputs.get("capacity_timeout"))
+        self._pause = 5.0
+        self._lost = 0
+
+    def wait_or_raise(self, error: NoCapacity) -> None:
+        """Wait for capacity, or raise the refusal where the program's patience is over."""
+        left = self._until - self._caller.now()
+        if left <= 0:
+            raise error
+        self._caller.report(f"waiting for capacity, {left:.0f} s at most: {error.message}")
+        self._caller.wait(max(min(self._pause, left), error.retry_after or 0.0))
+        self._pause = min(self._pause * 1.5, 60.0)
+
+    def count_or_raise(self, error: AnswerLost) -> None:
+        """Allow one more try after an answer was lost and a look found nothing; three in all."""
+        self._lost += 1
+        if self._lost >= 3:
+            raise error
+
+
+def list_rows(
+    session: Session, kind: Kind, caller: Caller, since: float
+) -> dict[str, dict[str, Any]]:
+    """The kind's list as read at `since` or later."""
+    try:
+        return session.rows(caller, kind.listed, since)[0]
+    except NotFound as error:
+        missing = kind.missing_api()
+        if missing is None:
+            raise
+        raise type(error)(missing, None, status=404, code=error.code) from None
+
+
+def describe(row: Row) -> str:
+    """A state in the API's words: `deploying: pulling image`, `failed: vm_exited`."""
+    status = str(row.get("status"))
+    why = row.get("statusReason") or row.get("provisioningStage")
+    return f"{status}: {' '.join(str(why).split())}" if why else status
+
+
+def _either(goal: frozenset[str]) -> str:
+    return " or ".join(sorted(goal))

@@ -1,0 +1,327 @@
+"""The engine's calls, carried out: what happens to a resource between the program and the API.
+
+    check   inputs made whole: every problem named, a name chosen
+    diff    the same, in place by which calls, or a replacement
+    create  look for what an earlier attempt made; make it; wait
+    update  the calls of the change; wait
+    read    the list, and the detail where the list shows a change
+    delete  end it; wait until it is gone
+
+Everything that can be recorded is recorded: a failure after something exists carries its id, and
+the next `pulumi up` goes on from there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RETRY, MachineGone
+from . import naming, sentences
+from .check import Problem, check, has_unknown
+from .declare import Kind, Row, facts
+from .diff import MADE, OWNER, READY, Changes, diff
+from .duration import seconds
+from .fields import Role
+from .make import Maker
+from .remote import Remote
+from .sentences import Failed, FailedRecorded
+
+if TYPE_CHECKING:
+    from ..caller import Call
+    from .session import Session
+
+Bag = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a resource is now. inputs: the recorded ones, corrected by what somebody changed.
+
+    unwell: why the next update has something to do although nothing changed, or None.
+    """
+
+    outputs: Bag
+    inputs: Bag
+    unwell: str | None
+
+
+class Lifecycle:
+    """The life of one resource of one kind, for one call of the engine."""
+
+    def __init__(self, kind: Kind, session: Session, call: Call) -> None:
+        self.kind = kind
+        self.session = session
+        self.call = call
+
+    # No request is made by check and diff.
+
+    def check(self, olds: Bag, news: Bag) -> tuple[Bag, list[Problem]]:
+        """The inputs as they are recorded, and what is wrong with them.
+
+        olds: the recorded inputs, empty for one that is new or about to be replaced.
+        """
+        hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
+        inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
+        if not problems:
+            for remark in self.kind.remarks(inputs):
+                self.call.warn(remark)
+        if "name" in self.kind.fields and inputs.get("name") is None:
+            # An existing one keeps its name, whatever a release would call it today.
+            name = olds.get("name") or self._generated_name(inputs, hidden.get(OWNER))
+            if name is not None:
+                inputs["name"] = name
+        return {**inputs, **hidden}, problems
+
+    def diff(
+        self, resource_id: str, old_inputs: Bag, old_outputs: Bag, news: Bag
+    ) -> tuple[Changes, bool]:
+        """The changes, and whether the old one must be deleted before its replacement is made.
+
+        Raises Failed for a change that the API would refuse as things stand.
+        """
+        self.session.history.own(self.call.urn, resource_id, old_outputs.get(MADE))
+        changes = diff(self.kind, old_inputs, old_outputs, news)
+        if changes.replaces:
+            refusals = []
+        else:
+            refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
+        if refusals:
+            what = "; ".join(f"{name} {reason}" for name, reason in refusals)
+            raise Failed(
+                sentences.sentence(
+                    self.kind.noun, self.call.name, what, "nothing was changed", None
+                )
+            )
+        for remark in changes.remarks:
+            self.call.warn(remark)
+        return changes, bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
+
+    def create(self, inputs: Bag) -> tuple[str, Bag]:
+        """Make it, or take over what is its own or what `adopt` names; then wait.
+
+        Raises Failed, or FailedRecorded from the moment on that it exists.
+        """
+        kind, call = self.kind, self.call
+        self._set_deadline(inputs)
+        try:
+            row, found = Maker(kind, self.session, call, inputs).find_or_make()
+        except Exception as error:
+            raise Failed(
+                sentences.not_created(kind.noun, call.name, sentences.known(error))
+            ) from error
+        remote = Remote(self.session, kind, call, str(row["id"]), new=inputs, fresh=found is None)
+        mark = secrets.token_hex(4)
+        self.session.history.own(call.urn, remote.id, mark)
+        outputs = {**inputs, MADE: mark, READY: False}
+        try:
+            outputs |= self._facts(row)
+            if "adopted" in kind.fields:
+                outputs["adopted"] = found == "adopted"
+            remote.shown_once.update(kind.shown(row) if remote.fresh else {})
+            self._set_deadline(inputs)
+            changed = self._differs(remote) if found else self._not_in_create(inputs)
+            if changed and remote.fresh and kind.states is not None:
+                remote.wait(kind.states.running)
+            self._change(remote, changed)
+            return remote.id, self._settled(remote, outputs)
+        except Exception as error:
+            raise FailedRecorded(
+                sentences.created(kind.noun, call.name, remote.id, sentences.known(error)),
+                remote.id,
+                {**outputs, **remote.shown_once},
+                inputs,
+            ) from error
+
+    def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
+        """Make the calls of the change, then wait; nothing to change means to go on waiting.
+
+        Raises FailedRecorded with what was done so far, or Failed where nothing was.
+        """
+        kind, call = self.kind, self.call
+        self._set_deadline(inputs)
+        changes = diff(kind, old_inputs, old_outputs, inputs)
+        before = {**old_outputs, **old_inputs}
+        remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
+        outputs = self._echo(old_outputs, inputs)
+        ready = old_outputs.get(READY) is not False
+        try:
+            self._change(remote, set(changes.updates))
+            if ready and not remote.sent:
+                return outputs
+            return self._settled(remote, outputs)
+        except Exception as error:
+            reason = sentences.known(error)
+            if ready and not remote.sent:
+                raise Failed(
+                    sentences.not_changed(kind.noun, call.name, resource_id, reason)
+                ) from error
+            undone = set(changes.updates) - remote.changed
+            raise FailedRecorded(
+                sentences.created(kind.noun, call.name, resource_id, reason),
+                resource_id,
+                _without_none(
+                    {
+                        **outputs,
+                        **{name: old_outputs.get(name) for name in undone},
+                        **remote.shown_once,
+                        READY: False,
+                    }
+                ),
+                _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}}),
+            ) from error
+
+    def read(self, resource_id: str, inputs: Bag, outputs: Bag) -> Reading | None:
+        """What it is now; None where it is gone. outputs: empty for one that no state records."""
+        kind = self.kind
+        self._set_deadline(inputs)
+        remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
+        try:
+            now = self._read(remote, outputs)
+            if now is None:
+                return None
+            now |= kind.actual(remote)
+        except Exception as error:
+            raise Failed(
+                sentences.not_read(kind.noun, self.call.name, sentences.known(error))
+            ) from error
+        unwell = None
+        if kind.states is not None and outputs.get(READY) is False:
+            unwell = f"it was not ready when it was made or changed, and is {now.get('status')}"
+        return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
+
+    def delete(self, resource_id: str, outputs: Bag) -> None:
+        """End it and wait until it is gone. What is gone already is no error."""
+        kind, call = self.kind, self.call
+        if self.session.history.lives_on(call.urn, resource_id, outputs.get(MADE)):
+            call.warn(
+                f"{resource_id} is not ended, because it is this resource itself: what was to "
+                f"replace it took it over; to have a new one, change an input, such as name"
+            )
+            return
+        if outputs.get("adopted"):
+            call.warn(f"{resource_id} is left as it is, because adopt=True took it over")
+            return
+        call.deadline = call.now() + (call.timeout or kind.delete_seconds)
+        remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
+        try:
+            row = remote.ask_to_end()
+            if row is not None and kind.states is not None and kind.lives(row):
+                remote.wait_until_ended()
+        except Exception as error:
+            raise Failed(
+                sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
+            ) from error
+
+    # Steps of the above
+
+    def _set_deadline(self, inputs: Bag) -> None:
+        patience = seconds(inputs.get("capacity_timeout"))
+        own = self.call.timeout or self.kind.create_seconds
+        self.call.deadline = self.call.now() + own + patience
+
+    def _not_in_create(self, inputs: Bag) -> set[str]:
+        """The properties that the create does not take, where they are not as it leaves them."""
+        return {
+            field.name
+            for field in self.kind.fields.values()
+            if field.role is Role.UPDATES
+            and not field.in_create
+            and inputs.get(field.name) not in (None, field.absent)
+        }
+
+    def _differs(self, remote: Remote) -> set[str]:
+        """The properties in which one that was found differs from what the program asks for."""
+        now = {**self._facts(remote.look()), **self.kind.actual(remote)}
+        remote.old = now
+        return set(diff(self.kind, now, {**now, OWNER: ""}, remote.new).updates)
+
+    def _change(self, remote: Remote, changed: set[str]) -> None:
+        """Run the kind's steps for these properties, in the order in which it declares them."""
+        remote.changing = frozenset(changed)
+        steps = [(names & changed, step) for names, step in self.kind.steps if names & changed]
+        for position, (names, step) in enumerate(steps):
+            step(self.kind, remote)
+            later = frozenset[str]().union(*(others for others, _ in steps[position + 1 :]))
+            remote.changed |= names - later
+
+    def _settled(self, remote: Remote, outputs: Bag) -> Bag:
+        """Wait as the program wants, and read what it is now."""
+        row: Row | None = None
+        if self.kind.waits(remote.new):
+            row = remote.wait(self.kind.goal(remote.new))
+        detail = remote.find(remote.caller.now())
+        if detail is None:
+            raise MachineGone("it does not exist any more", f"run `pulumi refresh`, then {RETRY}")
+        now = self._merged(outputs, row, detail)
+        return {**now, **remote.shown_once, READY: True}
+
+    def _merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
+        """The outputs as they are now: what the detail tells, what only the list tells, and of the
+        rest what the program asked for and what the lifecycle itself has put there."""
+        fields = self.kind.fields
+        gone = {f.name for f in fields.values() if not f.is_input and f.readable and not f.listed}
+        kept = {name: value for name, value in outputs.items() if name not in gone}
+        told = self._facts(row) if row is not None else {}
+        listed = {name: value for name, value in told.items() if fields[name].listed}
+        return {**kept, **listed, **self._facts(detail)}
+
+    def _echo(self, old_outputs: Bag, inputs: Bag) -> Bag:
+        """The outputs after an update that reads nothing: what was, and what is asked for now."""
+        outputs = {**old_outputs, **inputs}
+        for field in self.kind.fields.values():
+            if field.is_input and not field.readable and inputs.get(field.name) is None:
+                outputs.pop(field.name, None)
+        return outputs
+
+    def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
+        """The outputs as they are now, None where it is gone. The detail is asked for only where
+        the list shows something new."""
+        row = remote.listed(self.call.now())
+        if row is None and self.kind.detail is None:
+            # A list may miss a thing while others come and go; two in a row do not.
+            self.call.wait(2.0)
+            row = remote.listed(self.call.now())
+            return None if row is None else self._merged(outputs, row, row)
+        if row is not None and self._nothing_new(row, outputs):
+            return dict(outputs)
+        full = row if self.kind.detail is None else remote.find(self.call.now())
+        if full is None or not self.kind.lives(full):
+            return None
+        return self._merged(outputs, row, full)
+
+    def _nothing_new(self, row: Row, outputs: Bag) -> bool:
+        told = facts(self.kind, row)
+        return bool(outputs) and all(outputs.get(name) == value for name, value in told.items())
+
+    def _drift(self, inputs: Bag, now: Bag) -> Bag:
+        """What somebody else changed of what the program asks for, or leaves at its default."""
+        drifted: Bag = {}
+        for field in self.kind.fields.values():
+            if field.role is Role.UPDATES and field.readable and now.get(field.name) is not None:
+                asked = inputs.get(field.name)
+                asked = field.absent if asked is None else asked
+                if asked is not None and not field.same(asked, now[field.name]):
+                    drifted[field.name] = now[field.name]
+        return drifted
+
+    def _facts(self, row: Row) -> Bag:
+        return {**facts(self.kind, row), **self.kind.derived(row)}
+
+    def _generated_name(self, inputs: Bag, owner: Any) -> str | None:
+        """The name of one that the program does not name; None while an input of it is unknown."""
+        fields = self.kind.fields.values()
+        replacing = {
+            f.name: inputs[f.name] for f in fields if f.role is Role.REPLACES and f.name in inputs
+        }
+        if not isinstance(owner, str) or has_unknown(replacing):
+            return None
+        urn, replaced = self.call.urn, self.session.history.own_id(self.call.urn)
+        suffix = naming.suffix(owner, urn, replacing, replaced)
+        return naming.prefix(owner, urn, self.call.name) + suffix
+
+
+def _without_none(bag: Mapping[str, Any]) -> Bag:
+    return {key: value for key, value in bag.items() if value is not None}

@@ -1,0 +1,92 @@
+"""The one sentence of a failure: which resource, what happened, what now holds, what to do next."""
+
+from __future__ import annotations
+
+import traceback
+
+from ..errors import RETRY, AnswerLost, Interrupted, MachineGone, OpenRelayError, TimedOut
+
+
+class Failed(Exception):
+    """The operation failed, and nothing new is to be recorded. str() is the user's sentence."""
+
+
+class FailedRecorded(Failed):
+    """The operation failed, and what exists is to be recorded: the next update goes on from it."""
+
+    def __init__(
+        self,
+        sentence: str,
+        resource_id: str,
+        outputs: dict[str, object],
+        inputs: dict[str, object],
+    ) -> None:
+        super().__init__(sentence)
+        self.id = resource_id
+        self.outputs = outputs
+        self.inputs = inputs
+
+
+def sentence(noun: str, name: str, what: str, holds: str, advice: str | None) -> str:
+    """The parts, in the order in which a reader needs them."""
+    return f"{noun} '{name}': " + "; ".join(part for part in (what, holds, advice) if part)
+
+
+def known(error: Exception) -> OpenRelayError:
+    """The error itself, or what can be said of one that nobody foresaw: a defect of ours."""
+    if isinstance(error, OpenRelayError):
+        return error
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return OpenRelayError(
+        f"a defect in pulumi-openrelay came up ({type(error).__name__} in {place.name}, "
+        f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno})",
+        "please report it; running the command again is safe",
+    )
+
+
+def outcome_unknown(error: OpenRelayError) -> bool:
+    """Whether a request was sent whose outcome nobody knows."""
+    return isinstance(error, AnswerLost) or (isinstance(error, Interrupted) and error.sent)
+
+
+def not_created(noun: str, name: str, error: OpenRelayError) -> str:
+    if outcome_unknown(error):
+        return sentence(
+            noun,
+            name,
+            error.what,
+            "whether it was created is unknown",
+            f"{RETRY}: it looks for it before it creates anything",
+        )
+    return sentence(noun, name, error.what, "nothing was created", error.advice or RETRY)
+
+
+def created(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
+    if isinstance(error, MachineGone):
+        return sentence(noun, name, error.what, f"it was {resource_id}", error.advice)
+    holds = f"it exists and is recorded ({resource_id})"
+    return sentence(noun, name, error.what, holds, error.advice or f"{RETRY} to go on")
+
+
+def not_changed(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
+    unknown = outcome_unknown(error)
+    holds = "whether it was changed is unknown" if unknown else "nothing was changed"
+    return sentence(noun, name, error.what, f"{holds} ({resource_id})", error.advice or RETRY)
+
+
+def not_read(noun: str, name: str, error: OpenRelayError) -> str:
+    what = f"it could not be read: {error.what}"
+    return sentence(noun, name, what, "its record is as it was", error.advice or "try again")
+
+
+def not_deleted(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
+    what = error.what
+    if not isinstance(error, (TimedOut, Interrupted)):
+        what = f"it could not be deleted: {what}"
+    return sentence(
+        noun,
+        name,
+        what,
+        f"it stays recorded ({resource_id})",
+        error.advice or "run the command again",
+    )

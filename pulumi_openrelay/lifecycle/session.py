@@ -1,0 +1,116 @@
+"""What one plugin process shares: the client, the lists, the organization, and what it has seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..api.client import Client, Request
+from ..api.pages import Listed, read_all
+from ..errors import Misconfigured, NotFound
+from .shared import Shared
+
+if TYPE_CHECKING:
+    from ..caller import Caller
+
+GATHER_SECONDS = 0.02
+
+Rows = dict[str, dict[str, Any]]
+
+
+class Session:
+    """Shared by all calls of one plugin process to one service.
+
+    organization_id: None asks `whoami` once. The API binds a key to one organization.
+    """
+
+    def __init__(self, client: Client, organization_id: str | None) -> None:
+        self.client = client
+        self.history = History()
+        self._lock = threading.Lock()
+        self._lists: dict[Listed, Shared[Rows]] = {}
+        self._given_organization = organization_id
+        self._organization = Shared(self._ask_organization)
+
+    def organization(self, caller: Caller) -> str:
+        """The organization's id."""
+        if self._given_organization:
+            return self._given_organization
+        return self._organization.get(caller, since=float("-inf")).value
+
+    def send(
+        self, caller: Caller, method: str, path: str, parts: Mapping[str, str], **keywords: Any
+    ) -> Any:
+        """Send a request whose path may name `{org}`."""
+        return self.client.send(
+            Request(method, path, self.parts(caller, path, parts), **keywords), caller
+        )
+
+    def rows(self, caller: Caller, listed: Listed, since: float) -> tuple[Rows, float]:
+        """The list as read at `since` or later, and when that reading began.
+
+        Raises NotFound where the organization's API has no such list.
+        """
+        with self._lock:
+            if listed not in self._lists:
+                self._lists[listed] = Shared(
+                    lambda caller: read_all(
+                        self.client, listed, self.parts(caller, listed.path, {}), caller
+                    ),
+                    gather=GATHER_SECONDS,
+                )
+        snapshot = self._lists[listed].get(caller, since)
+        return snapshot.value, snapshot.began
+
+    def parts(self, caller: Caller, path: str, parts: Mapping[str, str]) -> dict[str, str]:
+        """What fills a path."""
+        if "{org}" not in path:
+            return dict(parts)
+        return {"org": self.organization(caller), **parts}
+
+    def _ask_organization(self, caller: Caller) -> str:
+        try:
+            answer = self.client.send(Request("GET", "/v1/whoami", answers=dict), caller)
+        except NotFound:
+            raise Misconfigured(
+                "openrelay:apiUrl leads to a server that does not know /v1/whoami",
+                "check openrelay:apiUrl",
+            ) from None
+        organization = answer.get("organizationId")
+        if not isinstance(organization, str) or not organization:
+            raise Misconfigured(
+                "the API key belongs to no organization", "set openrelay:organizationId"
+            )
+        return organization
+
+
+class History:
+    """What this operation has learned of each resource, by URN: the id that is its own.
+
+    No call names the old id to create; the diff before it does. No call tells delete that an id
+    lives on under the same resource; but two records of one id were made by two creates, and each
+    create leaves its own mark in the outputs. One plugin process serves one operation.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: dict[str, tuple[str, str | None]] = {}
+
+    def own(self, urn: str, resource_id: str, mark: str | None) -> None:
+        """diff was asked about this record, or create has made it."""
+        with self._lock:
+            self._own[urn] = (resource_id, mark)
+
+    def own_id(self, urn: str) -> str | None:
+        """The recorded id, where a call has named it; a create that follows replaces it."""
+        return self._own.get(urn, (None, None))[0]
+
+    def lives_on(self, urn: str, resource_id: str, mark: str | None) -> bool:
+        """Whether a record to be deleted shares its id with the record that stays.
+
+        A create may have adopted the very machine that it was to replace: `--target-replace` does
+        not tell it which one that is.
+        """
+        own = self._own.get(urn)
+        return own is not None and own[0] == resource_id and own[1] != mark

@@ -1,0 +1,91 @@
+"""One fetch serves everyone who waits for it.
+
+However many machines wait for the same list, each tick asks for it once: that is the poller.
+However many refreshes read at once, they share one reading: that is the reader. Both are this one
+rule: a value is as good as new to whoever asked before its fetch began.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ..errors import Interrupted
+
+if TYPE_CHECKING:
+    from ..caller import Caller
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[T]):
+    """A value, and when its fetch began, by the callers' clock."""
+
+    value: T
+    began: float
+
+
+class _Fetch:
+    """A fetch under way, or about to begin."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.began: float | None = None
+        self.error: Exception | None = None
+
+
+class Shared(Generic[T]):
+    """A value that many ask for at once and one fetches.
+
+    gather: seconds that the one waits for company before it fetches.
+    """
+
+    def __init__(self, fetch: Callable[[Caller], T], *, gather: float = 0.0) -> None:
+        self._fetch = fetch
+        self._gather = gather
+        self._lock = threading.Lock()
+        self._latest: Snapshot[T] | None = None
+        self._running: _Fetch | None = None
+
+    def get(self, caller: Caller, since: float) -> Snapshot[T]:
+        """The newest value whose fetch began at `since` or later; fetches it where there is none.
+
+        Who shares a fetch shares its error too. Only an interrupt is nobody else's.
+        """
+        while True:
+            with self._lock:
+                if self._latest is not None and self._latest.began >= since:
+                    return self._latest
+                running = self._running
+                leads = running is None
+                if running is None:
+                    running = self._running = _Fetch()
+            if leads:
+                return self._lead(running, caller)
+            # A fetch that has not begun yet will begin after `since`, so its outcome counts for us.
+            counts = running.began is None or running.began >= since
+            while not running.done.is_set():
+                caller.wait(60.0, running.done)
+            if counts and running.error is not None and not isinstance(running.error, Interrupted):
+                raise running.error
+
+    def _lead(self, running: _Fetch, caller: Caller) -> Snapshot[T]:
+        try:
+            if self._gather:
+                caller.wait(self._gather)
+            running.began = caller.now()
+            snapshot = Snapshot(self._fetch(caller), running.began)
+            with self._lock:
+                self._latest = snapshot
+        except Exception as error:
+            running.error = error
+            raise
+        else:
+            return snapshot
+        finally:
+            with self._lock:
+                self._running = None
+            running.done.set()

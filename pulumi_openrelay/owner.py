@@ -1,0 +1,55 @@
+"""Whose machines they are: one small resource per stack, whose random id lives in the state.
+
+Project and stack names alone are not unique: two people's local `dev` are two stacks. The owner's
+id goes into every generated name, so that a stack finds what it lost and never another's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+_OWNERS: WeakKeyDictionary[Any, Owner] = WeakKeyDictionary()
+
+
+class OwnerProvider(ResourceProvider):
+    """Makes no request. Its module path and name never change: they stand in every state."""
+
+    serialize_as_secret_always = False
+
+    def __reduce__(self) -> tuple[type[OwnerProvider], tuple[()]]:
+        return (OwnerProvider, ())
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=False)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(secrets.token_hex(8), dict(props))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        return ReadResult(id_, dict(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(dict(_news))
+
+
+class Owner(pulumi.dynamic.Resource, module="openrelay", name="Owner"):
+    """The owner of what this stack makes. The package makes one by itself."""
+
+    def __init__(self, resource_name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(OwnerProvider(), resource_name, {}, opts)
+
+
+def owner_of_this_stack() -> Owner:
+    """The stack's owner, made when its first resource is. An Automation API program has several
+    stacks in one process, one root resource each."""
+    root = pulumi.runtime.get_root_resource()
+    if root is None:
+        return Owner("openrelay")
+    if root not in _OWNERS:
+        _OWNERS[root] = Owner("openrelay")
+    return _OWNERS[root]

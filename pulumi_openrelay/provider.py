@@ -1,0 +1,130 @@
+"""What is written into every resource's state: `Provider("openrelay:Vm")`, by reference.
+
+The module path, the class name and the kinds never change: a state of any release finds its
+provider in any later one, and an upgrade touches no resource. No configuration and no secret is
+pickled.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from . import config
+from .api.client import Client
+from .api.openrelay import OpenRelay
+from .api.transport import HttpxTransport
+from .engine import EngineCall, current_call, plain, unplain
+from .errors import Misconfigured
+from .lifecycle.declare import KINDS
+from .lifecycle.run import Lifecycle
+from .lifecycle.sentences import Failed, FailedRecorded
+from .lifecycle.session import Session
+
+
+class Provider(ResourceProvider):
+    """The engine's calls about resources of one kind, handed to the lifecycle."""
+
+    serialize_as_secret_always = False
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type[Provider], tuple[str]]:
+        return (Provider, (self.kind,))
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Keep the stack's configuration; a mistake in it fails the first call that needs it."""
+        self._get = req.config.get
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        with _told() as call:
+            inputs, problems = self._life(call).check(plain(_olds), plain(news))
+        # The engine would show the value of a property that a failure names, a secret one too.
+        failures = [CheckFailure("", f"{name} {reason}") for name, reason in problems]
+        return CheckResult(unplain(inputs), failures)
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        olds = plain(_olds)
+        with _told() as call:
+            changes, deletes_first = self._life(call).diff(
+                _id, call.old_inputs(olds), olds, plain(_news)
+            )
+        return DiffResult(bool(changes), changes.replaces, delete_before_replace=deletes_first)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        with _told() as call:
+            resource_id, outputs = self._life(call).create(plain(props))
+        return CreateResult(resource_id, unplain(outputs))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        outputs = plain(props)
+        with _told() as call:
+            reading = self._life(call).read(id_, call.old_inputs(outputs), outputs)
+            if reading is None:
+                return ReadResult("", {})
+            if reading.unwell is not None:
+                raise FailedRecorded(reading.unwell, id_, reading.outputs, reading.inputs)
+        return ReadResult(id_, unplain(reading.outputs), unplain(reading.inputs))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        olds = plain(_olds)
+        with _told() as call:
+            outputs = self._life(call).update(_id, call.old_inputs(olds), olds, plain(_news))
+        return UpdateResult(unplain(outputs))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        with _told() as call:
+            self._life(call).delete(_id, plain(_props))
+
+    def _life(self, call: EngineCall) -> Lifecycle:
+        return Lifecycle(KINDS[self.kind], _session(config.resolve(self._get)), call)
+
+
+_sessions: dict[config.Settings, Session] = {}
+_sessions_lock = threading.Lock()
+
+
+def _session(settings: config.Settings) -> Session:
+    """One session for all kinds: they share the client, the lists and what was seen."""
+    with _sessions_lock:
+        if settings not in _sessions:
+            client = Client(
+                settings.api_url,
+                OpenRelay(settings),
+                HttpxTransport(),
+                max_retries=settings.max_retries,
+            )
+            _sessions[settings] = Session(client, settings.organization_id)
+        return _sessions[settings]
+
+
+@contextmanager
+def _told() -> Iterator[EngineCall]:
+    """The engine's call; a failure in it reaches the user as its one sentence."""
+    call = current_call()
+    try:
+        yield call
+    except FailedRecorded as failure:
+        call.fail_recorded(str(failure), failure.id, failure.outputs, failure.inputs)
+        raise
+    except Failed as failure:
+        call.fail(str(failure))
+        raise
+    except Misconfigured as error:
+        call.fail(f"OpenRelay: {error.what}; {error.advice}")
+        raise

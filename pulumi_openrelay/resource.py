@@ -1,0 +1,138 @@
+"""What every resource is in a program: typed inputs, typed outputs, secrets that stay secret."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from types import GenericAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Self,
+    dataclass_transform,
+    get_origin,
+)
+
+import pulumi
+
+from .engine import end_quietly
+from .lifecycle.diff import OWNER
+from .lifecycle.fields import (
+    Field,
+    In,
+    InList,
+    InMap,
+    Out,
+    Role,
+    output,
+    replaces,
+    setting,
+    shape,
+    updates,
+)
+from .owner import owner_of_this_stack
+from .provider import Provider
+
+
+def _speaks_of_a_property(annotation: Any, *kinds: Any) -> bool:
+    return get_origin(annotation) in (kinds or (In, InList, InMap, Out))
+
+
+def _argument(*, default: Any = ..., kw_only: bool = True) -> Any:
+    """An argument of the constructor that is no property. Speaks to type checkers alone."""
+    del default, kw_only
+
+
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(replaces, updates, setting, output, _argument)
+)
+class _Declared(pulumi.dynamic.Resource):
+    """Lets type checkers read the properties of a subclass as arguments of its constructor."""
+
+
+class Resource(_Declared):
+    """The base of every resource. Its arguments are the properties that a subclass declares."""
+
+    if TYPE_CHECKING:
+        resource_name: str = _argument(kw_only=False)
+        opts: pulumi.ResourceOptions | None = _argument(default=None, kw_only=False)
+
+    token: ClassVar[str]
+    fields: ClassVar[dict[str, Field]]
+
+    def __init_subclass__(cls, *, module: str, name: str, **keywords: Any) -> None:
+        super().__init_subclass__(module=module, name=name, **keywords)
+        cls.token = f"{module}:{name}"
+        cls.fields = {}
+        for written, annotation in inspect.get_annotations(cls, eval_str=True).items():
+            field = cls.__dict__.get(written)
+            if not isinstance(field, Field):
+                if _speaks_of_a_property(annotation):
+                    raise TypeError(
+                        f"{cls.__name__}.{written} does not say what a change of it does: give it "
+                        f"replaces(), updates(), setting() or output()"
+                    )
+                continue
+            if (field.role is Role.OUTPUT) != _speaks_of_a_property(annotation, Out):
+                raise TypeError(f"{cls.__name__}.{written}: output() and Out[...] go together")
+            field.shape = shape(annotation)
+            cls.fields[written] = field
+        # For Pulumi, which reads the types of outputs here: without them, an int is a float.
+        cls.__annotations__ = {
+            name: GenericAlias(pulumi.Output, (field.shape,)) for name, field in cls.fields.items()
+        }
+
+    if not TYPE_CHECKING:
+
+        def __init__(
+            self,
+            resource_name: str,
+            opts: pulumi.ResourceOptions | None = None,
+            **inputs: Any,
+        ) -> None:
+            self._refuse_unknown(resource_name, inputs)
+            if opts is None or opts.id is None:
+                inputs[OWNER] = owner_of_this_stack().id
+            self._register(resource_name, inputs, opts)
+
+    @classmethod
+    def get(
+        cls,
+        resource_name: str,
+        id: pulumi.Input[str],  # noqa: A002 - the name that every Pulumi resource uses
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> Self:
+        """An existing one by its id, read and never changed or deleted by this stack."""
+        self = cls.__new__(cls)
+        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
+        self._register(resource_name, {}, options)
+        return self
+
+    def _register(
+        self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None
+    ) -> None:
+        end_quietly()
+        secret = [name for name, field in self.fields.items() if field.secret]
+        properties: dict[str, Any] = dict.fromkeys(self.fields)
+        for name, value in inputs.items():
+            hides = name in secret and value is not None
+            properties[name] = pulumi.Output.secret(value) if hides else value
+        super().__init__(
+            Provider(self.token),
+            resource_name,
+            properties,
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=secret)
+            ),
+        )
+
+    def _refuse_unknown(self, resource_name: str, inputs: dict[str, Any]) -> None:
+        names = [name for name, field in self.fields.items() if field.role is not Role.OUTPUT]
+        for given in inputs:
+            if given not in names:
+                close = difflib.get_close_matches(given, names, n=1)
+                meant = f"; did you mean {close[0]}?" if close else ""
+                raise TypeError(
+                    f"{type(self).__name__} '{resource_name}' has no input {given!r}{meant}"
+                )

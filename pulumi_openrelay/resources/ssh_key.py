@@ -1,0 +1,110 @@
+"""SSH public keys: `/v1/orgs/{orgId}/ssh-keys`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from ..api.pages import Listed
+from ..errors import OpenRelayError
+from ..lifecycle.declare import Create, Delete, Inputs, Kind, Row
+from ..lifecycle.fields import In, Out, output, replaces, setting
+from ..resource import Resource
+
+TYPES = frozenset(
+    {
+        "ssh-ed25519",
+        "ssh-rsa",
+        "ssh-dss",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "sk-ssh-ed25519@openssh.com",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+    }
+)
+
+
+def type_and_blob(line: str) -> tuple[str, bytes] | None:
+    """What makes two OpenSSH lines the same key: the comment and the spacing do not. None: no
+    key."""
+    parts = line.split(None, 2)
+    if len(parts) < 2 or parts[0] not in TYPES or "\n" in line.strip():
+        return None
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # The blob begins with its own type, so a key cut short or pasted under another type shows.
+    length = int.from_bytes(blob[:4], "big")
+    if blob[4 : 4 + length] != parts[0].encode() or len(blob) <= 4 + length:
+        return None
+    return parts[0], blob
+
+
+def _same_key(old: str, new: str) -> bool:
+    return old == new or type_and_blob(old) == type_and_blob(new) is not None
+
+
+def _not_a_key(line: str) -> str | None:
+    if type_and_blob(line) is None:
+        return "should be one line of a .pub file: the type, the base64 key and an optional comment"
+    return None
+
+
+class SshKey(Resource, module="openrelay", name="SshKey"):
+    """An SSH public key of the organization, which VMs let in.
+
+    A key is unique by its type and its blob, whatever its comment. One that another stack, or a
+    person, has registered is refused with an error that names it: look it up with `SshKey.get`, or
+    take it over with `adopt=True`; a key taken over is left in place when it is deleted here.
+
+    API: `createOrgSshKey`, `listOrgSshKeys`, `deleteOrgSshKey`.
+    """
+
+    public_key: In[str] = replaces(same=_same_key, problem=_not_a_key, max_length=16384)
+    """One OpenSSH public key on one line. The comment is printable text; a change of the comment
+    alone changes nothing."""
+    name: In[str | None] = replaces(default=None, min_length=1)
+    """What the key is called. Default: made of the resource's name."""
+    adopt: In[bool | None] = setting(default=None, absent=False)
+    """Take over an existing key of the same type and blob instead of failing. Default: False."""
+
+    fingerprint: Out[str] = output()
+    """The SHA-256 fingerprint that the API computed."""
+    created_at: Out[str] = output()
+    """When it was added: RFC 3339, UTC."""
+    attached_vm_count: Out[int | None] = output()
+    """How many live VMs let it in; None where the API does not say."""
+    blocking_vms: Out[list[str] | None] = output()
+    """The names of the VMs that would let nobody in without it: it cannot be deleted before they
+    let in another key."""
+    adopted: Out[bool] = output(readable=False)
+    """True where `adopt` took over an existing key, which a delete leaves in place."""
+
+
+class SshKeyKind(Kind, resource=SshKey):
+    noun = "SSH key"
+    listed = Listed("/v1/orgs/{org}/ssh-keys", paged=False)
+    create = Create("/v1/orgs/{org}/ssh-keys/create")
+    # A VM that is being terminated holds its keys a moment longer.
+    delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
+
+    def twin(self, row: Row, inputs: Inputs) -> bool:
+        return _same_key(str(row.get("publicKey")), inputs["public_key"])
+
+    def taken(self, row: Row) -> OpenRelayError:
+        name, key_id = row.get("name"), row["id"]
+        return OpenRelayError(
+            f"the key is registered already, as {name!r} ({key_id}), and not by this resource",
+            f'refer to it with SshKey.get("{name}", "{key_id}"), or take it over with adopt=True',
+        )
+
+    def deletes_first(self, old: Inputs, new: Inputs) -> bool:
+        # The same key under another name: the API refuses it while the old one stands.
+        return _same_key(str(old.get("public_key")), str(new.get("public_key")))
+
+    def blockers(self, row: Row) -> list[str]:
+        names: Any = row.get("blockingVms")
+        return [str(name) for name in names] if isinstance(names, list) else []
