@@ -24,7 +24,7 @@ from typing import Any
 from pulumi.output import Unknown as EngineUnknown
 
 from .errors import Interrupted
-from .lifecycle.check import UNKNOWN, Unknown
+from .lifecycle.unknown import UNKNOWN, Unknown
 
 CALLS_AT_ONCE = 1024
 """The engine's `--parallel` decides how many calls there are; we must not be the ones who limit

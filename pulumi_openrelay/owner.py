@@ -7,22 +7,38 @@ id goes into every generated name, so that a stack finds what it lost and never 
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from .engine import current_call
+from .errors import OpenRelayError
+
+LEFTOVER_SECONDS = 20.0
 
 _OWNERS: WeakKeyDictionary[Any, Owner] = WeakKeyDictionary()
 
 
 class OwnerProvider(ResourceProvider):
-    """Makes no request. Its module path and name never change: they stand in every state."""
+    """Its module path and name never change: they stand in every state."""
 
     serialize_as_secret_always = False
 
     def __reduce__(self) -> tuple[type[OwnerProvider], tuple[()]]:
         return (OwnerProvider, ())
+
+    def configure(self, req: ConfigureRequest) -> None:
+        self._get = req.config.get
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         return DiffResult(changes=False)
@@ -35,6 +51,16 @@ class OwnerProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         return UpdateResult(dict(_news))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """The stack ends, and this is the last of it: say what is still there all the same."""
+        from .lifecycle.make import warn_of_leftovers
+        from .plugin import session
+
+        call = current_call()
+        call.deadline = call.now() + LEFTOVER_SECONDS
+        with suppress(OpenRelayError):
+            warn_of_leftovers(session(self._get), call, _id)
 
 
 class Owner(pulumi.dynamic.Resource, module="openrelay", name="Owner"):

@@ -7,10 +7,9 @@ pickled.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -23,16 +22,17 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from . import config
-from .api.client import Client
-from .api.openrelay import OpenRelay
-from .api.transport import HttpxTransport
 from .engine import EngineCall, current_call, plain, unplain
 from .errors import Misconfigured
 from .lifecycle.declare import KINDS
-from .lifecycle.run import Lifecycle
 from .lifecycle.sentences import Failed, FailedRecorded
-from .lifecycle.session import Session
+
+if TYPE_CHECKING:
+    from .lifecycle.run import Lifecycle
+
+
+# A program pickles this class and calls none of its methods. What only they need is imported when
+# they run, so that importing the package stays cheap.
 
 
 class Provider(ResourceProvider):
@@ -92,25 +92,10 @@ class Provider(ResourceProvider):
             self._life(call).delete(_id, plain(_props))
 
     def _life(self, call: EngineCall) -> Lifecycle:
-        return Lifecycle(KINDS[self.kind], _session(config.resolve(self._get)), call)
+        from .lifecycle.run import Lifecycle
+        from .plugin import session
 
-
-_sessions: dict[config.Settings, Session] = {}
-_sessions_lock = threading.Lock()
-
-
-def _session(settings: config.Settings) -> Session:
-    """One session for all kinds: they share the client, the lists and what was seen."""
-    with _sessions_lock:
-        if settings not in _sessions:
-            client = Client(
-                settings.api_url,
-                OpenRelay(settings),
-                HttpxTransport(),
-                max_retries=settings.max_retries,
-            )
-            _sessions[settings] = Session(client, settings.organization_id)
-        return _sessions[settings]
+        return Lifecycle(KINDS[self.kind], session(self._get), call)
 
 
 @contextmanager

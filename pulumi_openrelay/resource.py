@@ -17,8 +17,8 @@ from typing import (
 import pulumi
 
 from .engine import end_quietly
-from .lifecycle.diff import OWNER
 from .lifecycle.fields import (
+    OWNER,
     Field,
     In,
     InList,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerLost, Rejected
@@ -17,43 +16,42 @@ PAGE_SIZE = 100
 MOST_PAGES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """Where a list is read. paged: `{items, nextCursor}`; else a plain array of all there is."""
-
-    path: str
-    paged: bool
-    query: tuple[tuple[str, str], ...] = ()
-
-
 def read_all(
-    client: Client, listed: Listed, parts: Mapping[str, str], caller: Caller
+    client: Client,
+    path: str,
+    parts: Mapping[str, str],
+    query: Mapping[str, str],
+    caller: Caller,
+    *,
+    paged: bool,
 ) -> dict[str, dict[str, Any]]:
     """Every item of the list by its id, in the API's order.
+
+    paged: the answers are `{items, nextCursor}`; else one plain array of all there is.
 
     A list that changes while its pages are read may show an item twice, or not at all: absence
     from one reading is no proof that the thing is gone.
     """
     rows: dict[str, dict[str, Any]] = {}
-    if not listed.paged:
-        request = Request("GET", listed.path, parts, dict(listed.query), answers=list)
+    if not paged:
+        request = Request("GET", path, parts, query, answers=list)
         return _add(rows, client.send(request, caller))
-    query = {**dict(listed.query), "limit": str(PAGE_SIZE)}
+    asked = {**query, "limit": str(PAGE_SIZE)}
     for _ in range(MOST_PAGES):
-        request = Request("GET", listed.path, parts, query, answers=dict)
+        request = Request("GET", path, parts, asked, answers=dict)
         try:
             page = client.send(request, caller)
         except Rejected:
             # The longest page is unknown: where ours is refused, the server chooses.
-            if "limit" not in query or "cursor" in query:
+            if "limit" not in asked or "cursor" in asked:
                 raise
-            query = dict(listed.query)
+            asked = dict(query)
             continue
         _add(rows, page.get("items"))
         cursor = page.get("nextCursor")
         if not cursor:
             return rows
-        query = {**query, "cursor": str(cursor)}
+        asked = {**asked, "cursor": str(cursor)}
     raise AnswerLost(f"the API's list did not end within {MOST_PAGES} pages")
 
 

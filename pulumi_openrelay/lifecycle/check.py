@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from .declare import Kind
 from .fields import Field
+from .unknown import Unknown, has_unknown
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -23,22 +24,6 @@ Problem = tuple[str, str]
 """A property and what is wrong with it: the rest of a sentence that begins with the property."""
 
 _ADAPTERS: dict[str, dict[str, TypeAdapter[Any]]] = {}
-
-
-class Unknown:
-    """A value that is not known before the update runs."""
-
-
-UNKNOWN = Unknown()
-
-
-def has_unknown(value: Any) -> bool:
-    """Whether a value, or a part of it, is not known yet."""
-    if isinstance(value, Mapping):
-        return any(has_unknown(part) for part in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(part) for part in value)
-    return isinstance(value, Unknown)
 
 
 def check(kind: Kind, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

@@ -22,7 +22,6 @@ from typing import (
     get_type_hints,
 )
 
-from ..api.pages import Listed
 from ..errors import OpenRelayError
 from .fields import Field, Role, camel
 
@@ -36,6 +35,15 @@ S = TypeVar("S", bound=Step)
 
 KINDS: dict[str, Kind] = {}
 """Every kind by its token, such as `openrelay:Vm`. Importing `resources` fills it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Where a list is read. paged: `{items, nextCursor}`; else a plain array of all there is."""
+
+    path: str
+    paged: bool
+    query: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

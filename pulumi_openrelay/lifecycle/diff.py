@@ -11,13 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .check import has_unknown
 from .declare import Kind
-from .fields import Field, Role
-
-MADE = "__made"
-READY = "__ready"
-OWNER = "__owner"
+from .fields import OWNER, READY, Field, Role
+from .unknown import has_unknown
 
 
 @dataclass(slots=True)

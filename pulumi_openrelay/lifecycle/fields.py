@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What the lifecycle keeps beside the properties. Pulumi shows no property that begins with two
+# underscores, in no diff and to no policy.
+OWNER = "__owner"
+"""The id of the stack's owner: an input of everything that a program makes."""
+MADE = "__made"
+"""An output: a mark of the create that made it."""
+READY = "__ready"
+"""An output: whether what the program waits for has been reached."""
+
 
 class Role(Enum):
     """What a change of the property does."""

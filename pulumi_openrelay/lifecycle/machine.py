@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .declare import Inputs, Kind, Row, States
-from .remote import Remote
+
+if TYPE_CHECKING:
+    from .remote import Remote
 
 STATES = States(
     running=frozenset({"running"}),
@@ -19,6 +21,7 @@ class Machine(Kind):
     """A kind with a `desired_state` of `running` (the meaning of leaving it out) or `stopped`."""
 
     states = STATES
+    bills = True
     create_seconds = 1800.0
 
     def goal(self, inputs: Inputs) -> frozenset[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerLost, NoCapacity, OpenRelayError, Rejected
 from . import naming
-from .diff import OWNER
+from .declare import KINDS
+from .fields import OWNER
 from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe, list_rows
 
 if TYPE_CHECKING:
@@ -29,18 +30,21 @@ class Maker:
         self._call = call
         self._inputs = inputs
         self._owner = str(inputs.get(OWNER))
+        self._prefix = naming.prefix(self._owner, call.urn, call.name)
+        self._replaced_id = session.history.own_id(call.urn)
+        self._began = call.now()
         self._before: Rows = {}
+        self._twins: Sequence[Row] = []
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
         kind, name = self._kind, self._inputs.get("name")
-        self._before = self._rows()
-        own_id = self._session.history.own_id(self._call.urn)
-        living = [r for r in self._before.values() if kind.lives(r) and r["id"] != own_id]
-        prefix = naming.prefix(self._owner, self._call.urn, self._call.name)
-        mine = [row for row in living if str(row.get("name")).startswith(prefix)]
+        self._before = self._rows(self._began)
+        rows = self._before.values()
+        living = [row for row in rows if kind.lives(row) and row["id"] != self._replaced_id]
+        mine = [row for row in living if str(row.get("name")).startswith(self._prefix)]
         mine.sort(key=lambda r: (r.get("name") != name, str(r.get("createdAt")), r["id"]))
-        found = None
+        found: Row | None = None
         # A leftover whose secret is lost is of no use.
         if mine and mine[0].get("name") == name and not kind.shown_once:
             found = mine.pop(0)
@@ -48,17 +52,23 @@ class Maker:
             self._end_leftover(row)
         if found is not None:
             return found, "own"
-        twins = [row for row in living if row not in mine and kind.twin(row, self._inputs)]
+        taken = {row["id"] for row in mine} | self._session.history.anothers(self._call.urn)
+        twins = [r for r in living if r["id"] not in taken and kind.twin(r, self._inputs)]
         if twins and self._inputs.get("adopt"):
             return self._only(twins), "adopted"
         if twins and not kind.create.idempotent:
             raise kind.taken(twins[0])
-        if twins:
-            self._call.warn(
-                f"another {kind.noun} of the name {name!r} exists ({twins[0]['id']}, "
-                f"{describe(twins[0])}); it is not touched"
-            )
-        return self._make(), None
+        self._twins = twins
+        row = self._make()
+        return row, "own" if row["id"] in self._before else None
+
+    def end_strays(self, resource_id: str) -> None:
+        """End what this resource has made beside the one that it is now; looks at the list as it
+        was last read since the create began."""
+        for row in self._rows(self._began).values():
+            others = row["id"] not in (resource_id, self._replaced_id, *self._before)
+            if others and self._kind.lives(row) and str(row.get("name")).startswith(self._prefix):
+                self._end_leftover(row)
 
     def _make(self) -> Row:
         """Send the create until it is certain that one was made, and one only."""
@@ -66,7 +76,7 @@ class Maker:
         attempt, doubted = 0, False
         while True:
             try:
-                row = self._send(attempt)
+                row: Row = self._send(attempt)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
             except AnswerLost as error:
@@ -82,11 +92,14 @@ class Maker:
                 found = self._look_for_lost()
                 if found is not None:
                     return found
+                if self._twins:
+                    raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
-                if self._kind.lives(row):
+                if self._kind.lives(row) and row["id"] != self._replaced_id:
                     if doubted:
                         self._end_twins_of(row)
+                    self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
                 attempt += 1
@@ -98,8 +111,8 @@ class Maker:
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
         if create.idempotent:
-            name = str(self._inputs.get("name"))
-            key = naming.idempotency_key(self._owner, self._call.urn, name, attempt)
+            urn, name = self._call.urn, str(self._inputs.get("name"))
+            key = naming.idempotency_key(self._owner, urn, name, self._replaced_id, attempt)
         row: dict[str, Any] = self._session.send(
             self._call,
             "POST",
@@ -130,11 +143,29 @@ class Maker:
     def _new_twins(self) -> list[Row]:
         return [
             row
-            for row in self._rows().values()
+            for row in self._rows(self._call.now()).values()
             if row["id"] not in self._before
             and self._kind.lives(row)
             and self._kind.twin(row, self._inputs)
         ]
+
+    def _perhaps_ours(self, error: Rejected) -> OpenRelayError:
+        """An earlier attempt made one of this name with other inputs, and one of this name lives:
+        nothing tells whether they are the same."""
+        ids = ", ".join(row["id"] for row in self._twins)
+        return OpenRelayError(
+            f"an earlier attempt made a {self._kind.noun} of this name with other inputs, which "
+            f"may be the one that lives ({ids}; {error.message or error.status})",
+            "end that one, take it over with adopt=True, or choose another name",
+        )
+
+    def _warn_of_twins(self, made: Row) -> None:
+        for row in self._twins:
+            if row["id"] != made["id"]:
+                self._call.warn(
+                    f"another {self._kind.noun} of the name {row.get('name')!r} exists "
+                    f"({row['id']}, {describe(row)}); it is not touched"
+                )
 
     def _only(self, twins: Sequence[Row]) -> Row:
         if len(twins) > 1:
@@ -165,8 +196,26 @@ class Maker:
     def _end(self, resource_id: str) -> None:
         Remote(self._session, self._kind, self._call, resource_id, new={}).ask_to_end()
 
-    def _rows(self) -> Rows:
-        return list_rows(self._session, self._kind, self._call, self._call.now())
+    def _rows(self, since: float) -> Rows:
+        return list_rows(self._session, self._kind, self._call, since)
+
+
+def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
+    """Warn of machines that this owner's stack made and that are still there when the stack ends.
+
+    An operation that was killed before it could record a machine leaves one, and so does a resource
+    that the program retains: which it is cannot be told, so nothing is ended.
+    """
+    for kind in KINDS.values():
+        if not kind.bills:
+            continue
+        for row in list_rows(session, kind, call, call.now()).values():
+            name = str(row.get("name"))
+            if kind.lives(row) and naming.is_of_stack(owner, name):
+                call.warn(
+                    f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which "
+                    f"no state records any more; end it if nobody needs it"
+                )
 
 
 def _age_seconds(row: Row, now: float) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
+    RETRY,
     AnswerLost,
     Conflict,
     MachineFailed,
@@ -35,13 +36,13 @@ LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0)
 """Seconds between looks for what a lost answer made: a list may lag behind the work."""
 
 
-def pause_between_looks(elapsed: float) -> float:
-    """Seconds between two looks at a machine that has been waited for this long."""
-    if elapsed < 10:
-        return 1.0
-    if elapsed < 60:
-        return 2.0
-    return 5.0 if elapsed < 300 else 10.0
+def next_tick(looked: float, elapsed: float) -> float:
+    """When to look again: every second at first, every ten when a machine takes minutes.
+
+    Ticks stand on a common grid, so that all who wait look at the same moment, and share the look.
+    """
+    pause = 1.0 if elapsed < 10 else 2.0 if elapsed < 60 else 5.0 if elapsed < 300 else 10.0
+    return (looked // pause + 1) * pause
 
 
 class Remote:
@@ -172,57 +173,54 @@ class Remote:
     def wait(self, goal: frozenset[str]) -> Row:
         """Wait until its state is one of the goal's and it serves what the program waits for.
 
-        Looks at the list that all waiting machines share; a failed look does not end the wait.
         Returns its row of the list, or its detail where the list does not have it. Raises
         MachineFailed with the API's reason, MachineGone or TimedOut.
         """
-        caller = self.caller
-        began = since = caller.now()
-        text = "waiting"
-        while True:
-            try:
-                row, looked = self._glance(since)
-            except NOT_NOW as error:
-                row, looked, text = None, caller.now(), f"waiting, though {error.what}"
-            else:
-                if row is not None:
-                    stale = self.stale if looked - began < SETTLE_SECONDS else None
-                    judged = self._judge(row, goal, stale)
-                    text = describe(judged)
-                    if self._reached(judged, goal):
-                        caller.report(text)
-                        return row
-                elif looked - began >= SETTLE_SECONDS:
-                    raise MachineGone(
-                        "it does not exist any more", "run `pulumi refresh`, then `pulumi up`"
-                    )
-            elapsed = caller.now() - began
-            caller.report(f"{text} ({elapsed:.0f} s)")
-            if caller.now() >= caller.deadline:
-                raise TimedOut(f"it was not {_either(goal)} after {elapsed:.0f} s: {text}")
-            since = min(looked + pause_between_looks(elapsed), caller.deadline)
-            caller.wait(max(0.0, since - caller.now()))
+
+        def reached(row: Row | None, elapsed: float) -> bool:
+            settled = elapsed >= SETTLE_SECONDS
+            if row is None:
+                if settled:
+                    raise _gone("it does not exist any more")
+                return False
+            return self._reached(row, goal, stale=None if settled else self.stale)
+
+        row = self._watch(reached, f"was not {' or '.join(sorted(goal))}", "waiting")
+        assert row is not None  # noqa: S101 - reached() is false for None
+        return row
 
     def wait_until_ended(self) -> None:
         """Wait until it is gone for good. Raises TimedOut."""
-        assert self.kind.states is not None  # noqa: S101 - only machines are waited for
+
+        def reached(row: Row | None, _elapsed: float) -> bool:
+            return row is None or not self.kind.lives(row)
+
+        self._watch(reached, "was not ended by the API", "ending")
+
+    def _watch(
+        self, reached: Callable[[Row | None, float], bool], missed: str, text: str
+    ) -> Row | None:
+        """Look at it, at the ticks that all who wait share, until a row is what we wait for.
+
+        A failed look does not end the wait.
+        """
         caller = self.caller
         began = since = caller.now()
         while True:
-            text = "ending"
             try:
                 row, looked = self._glance(since)
+                text = text if row is None else describe(row)
+                if reached(row, looked - began):
+                    caller.report(text)
+                    return row
+                trouble = ""
             except NOT_NOW as error:
-                looked, text = caller.now(), f"ending, though {error.what}"
-            else:
-                if row is None or str(row.get("status")) in self.kind.states.ended:
-                    return
-                text = describe(row)
+                looked, trouble = caller.now(), f"; {error.what}"
             elapsed = caller.now() - began
-            caller.report(f"{text} ({elapsed:.0f} s)")
+            caller.report(f"{text} ({elapsed:.0f} s){trouble}")
             if caller.now() >= caller.deadline:
-                raise TimedOut(f"the API has not ended it after {elapsed:.0f} s: {text}")
-            since = min(looked + pause_between_looks(elapsed), caller.deadline)
+                raise TimedOut(f"it {missed} within {elapsed:.0f} s ({text}{trouble})")
+            since = min(next_tick(looked, elapsed), caller.deadline)
             caller.wait(max(0.0, since - caller.now()))
 
     def _glance(self, since: float) -> tuple[Row | None, float]:
@@ -231,31 +229,29 @@ class Remote:
         row = rows.get(self.id)
         return (row, looked) if row is not None else (self.find(since), looked)
 
-    def _judge(self, row: Row, goal: frozenset[str], stale: str | None) -> Row:
-        """The row, or a fuller one; raises where it will never reach its goal by itself."""
-        assert self.kind.states is not None  # noqa: S101 - only machines are waited for
+    def _reached(self, row: Row, goal: frozenset[str], stale: str | None) -> bool:
+        """Whether a row shows the goal; raises where it will never come by itself.
+
+        stale: a state that the API may go on showing for a while though it is left.
+        """
+        states = self.kind.states
+        assert states is not None  # noqa: S101 - only machines are waited for
         status = str(row.get("status"))
-        if status in goal and not self.kind.needs_detail(self.new):
-            return row
-        suspicious = status in self.kind.states.ended or self.kind.states.rests(status)
-        if status not in goal and (not suspicious or status == stale):
-            return row
+        reached = status in goal
+        if reached and not self.kind.needs_detail(self.new):
+            return True
+        if not reached and (status == stale or (self.kind.lives(row) and not states.rests(status))):
+            return False
         # The list may lag, and does not give every reason: the detail decides.
         row = self.look()
         status = str(row.get("status"))
-        if status in goal or status == stale:
-            return row
-        if status in self.kind.states.ended:
-            raise MachineGone(
-                f"it was ended while we waited ({describe(row)})",
-                "run `pulumi refresh`, then `pulumi up`",
-            )
-        if self.kind.states.rests(status):
+        if status in goal:
+            return self.kind.served(row, self.new)
+        if not self.kind.lives(row):
+            raise _gone(f"it was ended while we waited ({describe(row)})")
+        if states.rests(status) and status != stale:
             raise MachineFailed(f"it is {describe(row)}")
-        return row
-
-    def _reached(self, row: Row, goal: frozenset[str]) -> bool:
-        return str(row.get("status")) in goal and self.kind.served(row, self.new)
+        return False
 
 
 class Patience:
@@ -307,5 +303,5 @@ def describe(row: Row) -> str:
     return f"{status}: {' '.join(str(why).split())}" if why else status
 
 
-def _either(goal: frozenset[str]) -> str:
-    return " or ".join(sorted(goal))
+def _gone(what: str) -> MachineGone:
+    return MachineGone(what, f"run `pulumi refresh`, then {RETRY}")

@@ -18,16 +18,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RETRY, MachineGone
 from . import naming, sentences
-from .check import Problem, check, has_unknown
+from .check import Problem, check
 from .declare import Kind, Row, facts
-from .diff import MADE, OWNER, READY, Changes, diff
+from .diff import Changes, diff
 from .duration import seconds
-from .fields import Role
+from .fields import MADE, OWNER, READY, Role
 from .make import Maker
 from .remote import Remote
 from .sentences import Failed, FailedRecorded
+from .unknown import has_unknown
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -107,7 +107,8 @@ class Lifecycle:
         kind, call = self.kind, self.call
         self._set_deadline(inputs)
         try:
-            row, found = Maker(kind, self.session, call, inputs).find_or_make()
+            maker = Maker(kind, self.session, call, inputs)
+            row, found = maker.find_or_make()
         except Exception as error:
             raise Failed(
                 sentences.not_created(kind.noun, call.name, sentences.known(error))
@@ -126,7 +127,9 @@ class Lifecycle:
             if changed and remote.fresh and kind.states is not None:
                 remote.wait(kind.states.running)
             self._change(remote, changed)
-            return remote.id, self._settled(remote, outputs)
+            settled = self._settled(remote, outputs, row)
+            # By now a list that lagged behind shows what an earlier attempt made.
+            maker.end_strays(remote.id)
         except Exception as error:
             raise FailedRecorded(
                 sentences.created(kind.noun, call.name, remote.id, sentences.known(error)),
@@ -134,6 +137,7 @@ class Lifecycle:
                 {**outputs, **remote.shown_once},
                 inputs,
             ) from error
+        return remote.id, settled
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
         """Make the calls of the change, then wait; nothing to change means to go on waiting.
@@ -247,16 +251,16 @@ class Lifecycle:
             later = frozenset[str]().union(*(others for others, _ in steps[position + 1 :]))
             remote.changed |= names - later
 
-    def _settled(self, remote: Remote, outputs: Bag) -> Bag:
-        """Wait as the program wants, and read what it is now."""
-        row: Row | None = None
+    def _settled(self, remote: Remote, outputs: Bag, made: Row | None = None) -> Bag:
+        """Wait as the program wants, and read what it is now.
+
+        made: the answer to the create, which tells what a list that lags behind does not yet.
+        """
+        row = made
         if self.kind.waits(remote.new):
             row = remote.wait(self.kind.goal(remote.new))
-        detail = remote.find(remote.caller.now())
-        if detail is None:
-            raise MachineGone("it does not exist any more", f"run `pulumi refresh`, then {RETRY}")
-        now = self._merged(outputs, row, detail)
-        return {**now, **remote.shown_once, READY: True}
+        now = remote.find(self.call.now()) or made or remote.look()
+        return {**self._merged(outputs, row, now), **remote.shown_once, READY: True}
 
     def _merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
         """The outputs as they are now: what the detail tells, what only the list tells, and of the

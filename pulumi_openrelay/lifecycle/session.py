@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..api.client import Client, Request
-from ..api.pages import Listed, read_all
+from ..api.pages import read_all
 from ..errors import Misconfigured, NotFound
+from .declare import Listed
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Session:
             if listed not in self._lists:
                 self._lists[listed] = Shared(
                     lambda caller: read_all(
-                        self.client, listed, self.parts(caller, listed.path, {}), caller
+                        self.client,
+                        listed.path,
+                        self.parts(caller, listed.path, {}),
+                        dict(listed.query),
+                        caller,
+                        paged=listed.paged,
                     ),
                     gather=GATHER_SECONDS,
                 )
@@ -105,6 +111,11 @@ class History:
     def own_id(self, urn: str) -> str | None:
         """The recorded id, where a call has named it; a create that follows replaces it."""
         return self._own.get(urn, (None, None))[0]
+
+    def anothers(self, urn: str) -> set[str]:
+        """The ids that are known to be other resources' own."""
+        with self._lock:
+            return {own_id for other, (own_id, _) in self._own.items() if other != urn}
 
     def lives_on(self, urn: str, resource_id: str, mark: str | None) -> bool:
         """Whether a record to be deleted shares its id with the record that stays.

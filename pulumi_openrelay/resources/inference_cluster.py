@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
-from ..api.pages import Listed
-from ..lifecycle.declare import Create, Delete, Inputs, in_place
+from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
 from ..lifecycle.duration import not_a_duration
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, Machine
-from ..lifecycle.remote import Remote
 from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..lifecycle.remote import Remote
 
 
 @pulumi.output_type

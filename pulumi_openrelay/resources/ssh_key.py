@@ -6,9 +6,8 @@ import base64
 import binascii
 from typing import Any
 
-from ..api.pages import Listed
 from ..errors import OpenRelayError
-from ..lifecycle.declare import Create, Delete, Inputs, Kind, Row
+from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row
 from ..lifecycle.fields import In, Out, output, replaces, setting
 from ..resource import Resource
 

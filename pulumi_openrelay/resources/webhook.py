@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..api.pages import Listed
-from ..lifecycle.declare import Create, Delete, Inputs, Kind, Row, in_place
+from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, Out, output, setting, updates
-from ..lifecycle.remote import Remote
 from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..lifecycle.remote import Remote
 
 KNOWN_EVENTS = frozenset(
     {

@@ -1,0 +1,103 @@
+"""Organizations, API keys and who is calling: `GET /v1/whoami`.
+
+A key is bound to one organization. Creating and revoking keys through the API is
+not served; keys come from the command line and the control path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .area import Area, Call, Served
+from .store import Owned, Record
+from .wire import Refusal, timestamp, without_none
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .world import World
+
+
+@dataclass(kw_only=True)
+class Organization(Record):
+    """Money in cents; what its machines accrue is in `billing`."""
+
+    name: str
+    balance_cents: int = 0  # the ledger: deposits and credits
+    ended_cents: float = 0.0  # what sessions that have ended cost
+    open_sessions: list[str] = field(default_factory=list)
+    announced_cents: int | None = None  # the lowest threshold announced; None above all
+
+
+@dataclass(kw_only=True)
+class ApiKey(Owned):
+    """`secret` is the whole key; `permissions` None may do everything."""
+
+    name: str
+    secret: str
+    revoked_time: float | None = None
+    expires_time: float | None = None
+    permissions: list[str] | None = None
+
+
+def authenticate(world: World, headers: Mapping[str, str]) -> ApiKey:
+    """The key of a request. Which codes a missing or unknown key gets is unknown."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise Refusal(401, "Send an API key: Authorization: Bearer <key>.", "MISSING_API_KEY")
+    key = world.api_key(secret)
+    if key is None:
+        raise Refusal(401, "This API key is not valid.", "INVALID_API_KEY")
+    if key.revoked_time is not None:
+        raise Refusal(401, "This API key was revoked.", "REVOKED_API_KEY")
+    if key.expires_time is not None and key.expires_time <= world.now:
+        raise Refusal(401, "This API key has expired.", "EXPIRED_API_KEY")
+    return key
+
+
+def require(key: ApiKey, permission: str) -> None:
+    if key.permissions is not None and permission not in key.permissions:
+        raise Refusal(
+            403,
+            f"This API key may not do that: it lacks {permission}.",
+            permission=permission,
+            deniedBy="key",
+        )
+
+
+def require_organization(key: ApiKey, organization_id: str, permission: str) -> None:
+    if organization_id != key.organization_id:
+        raise Refusal(
+            403,
+            "This API key belongs to another organization.",
+            permission=permission,
+            deniedBy="role",
+        )
+
+
+def _whoami(call: Call) -> dict[str, Any]:
+    key = authenticate(call.world, call.headers)
+    expires = key.expires_time
+    days = None if expires is None else int((expires - call.world.now) // 86_400)
+    described = without_none(
+        id=key.id,
+        name=key.name,
+        prefix=key.secret[:6],
+        expiresAt=timestamp(expires),
+        expiresInDays=days,
+    )
+    return without_none(
+        organizationId=call.organization.id,
+        organizationName=call.organization.name,
+        principalType="api_key",
+        keyKind="org",
+        key=described,
+        permissions=key.permissions,
+    )
+
+
+AREA = Area(
+    operations={"whoami": Served(_whoami, needs="self.read")},
+    records=(Organization, ApiKey),
+)

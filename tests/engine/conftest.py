@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import Served, serve
+
+from .support import Stack
+
+
+@pytest.fixture
+def cloud() -> Iterator[Served]:
+    """An emulated control plane whose machines are up after half a second."""
+    with serve(check_answers=True, provision_seconds=0.5) as served:
+        yield served
+
+
+@pytest.fixture
+def new_stack(tmp_path: Path, cloud: Served) -> Callable[..., Stack]:
+    def make(folder: str = "project", **options: Any) -> Stack:
+        return Stack(tmp_path / folder, cloud, **options)
+
+    return make
+
+
+@pytest.fixture
+def stack(new_stack: Callable[..., Stack]) -> Stack:
+    return new_stack()

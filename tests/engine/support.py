@@ -1,0 +1,246 @@
+"""A stack of its own for each test: the real CLI, the real engine, a local backend, the emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pulumi_openrelay.emulator import Served
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPE = "pulumi-python:dynamic/openrelay:"
+COMMAND_SECONDS = 120
+
+PRELUDE = """\
+import pulumi
+import pulumi_openrelay as relay
+from pulumi import ResourceOptions as Options
+
+KEY = {key!r}
+OTHER_KEY = {other_key!r}
+GPU = {gpu!r}
+"""
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm ada@laptop"
+OTHER_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKc5b0m6Vwq3o1yD7fGp1bJq0d7iQ4Zt3mJd9vQn8s2X grace@desk"
+)
+SECRET_KEYS = {"4dabf18193072939515e22adb298388d"}
+
+
+@cache
+def cli_directory() -> str:
+    """Where the Pulumi CLI is, as `make setup` finds or fetches it."""
+    if os.environ.get("X_CLI"):
+        return os.environ["X_CLI"]
+    script = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "get_pulumi.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return script.stdout.strip().splitlines()[-1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, and the engine's events of it."""
+
+    code: int
+    text: str
+    seconds: float
+    events: list[dict[str, Any]]
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """The last operation on each resource, by its name: create, update, replace, same, ..."""
+        steps: dict[str, str] = {}
+        for event in self.events:
+            found = event.get("resourcePreEvent")
+            if found:
+                metadata = found["metadata"]
+                steps[metadata["urn"].rsplit("::", 1)[-1]] = metadata["op"]
+        return steps
+
+    @property
+    def changed(self) -> dict[str, str]:
+        """The operations that are not `same`."""
+        return {name: op for name, op in self.steps.items() if op not in ("same", "read")}
+
+    def replaced_because(self, name: str) -> list[str]:
+        """The properties that force the replacement of a resource."""
+        keys: set[str] = set()
+        for event in self.events:
+            metadata = event.get("resourcePreEvent", {}).get("metadata", {})
+            if metadata.get("urn", "").endswith(f"::{name}"):
+                keys |= set(metadata.get("keys") or [])
+        return sorted(keys)
+
+    @property
+    def errors(self) -> list[str]:
+        """The errors of resources, one for each that failed, without the engine's own summary."""
+        found = [
+            event["diagnosticEvent"]
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("severity") == "error"
+        ]
+        texts = [_uncolored(error["message"]) for error in found]
+        return [text for text in texts if text not in ("update failed", "preview failed")]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            _uncolored(event["diagnosticEvent"]["message"])
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("severity") == "warning"
+        ]
+
+    @property
+    def progress(self) -> list[str]:
+        """Lines that showed on a resource's own line while it was worked on."""
+        return [
+            _uncolored(event["diagnosticEvent"]["message"])
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("ephemeral")
+        ]
+
+
+def _uncolored(text: str) -> str:
+    return re.sub(r"<\{%.*?%\}>", "", text).strip()
+
+
+@dataclass
+class Stack:
+    """A project folder with one stack."""
+
+    folder: Path
+    cloud: Served
+    environment: dict[str, str] = field(default_factory=dict)
+    name: str = "dev"
+    _events: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "Pulumi.yaml").write_text(
+            f"name: test\nruntime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n"
+        )
+        backend = self.folder / "backend"
+        backend.mkdir(exist_ok=True)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{cli_directory()}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_PARALLEL": "64",
+            "PULUMI_DEBUG_COMMANDS": "true",  # what --event-log asks for
+            "OPENRELAY_API_URL": self.cloud.url,
+            "OPENRELAY_API_KEY": self.cloud.key,
+            "PYTHONWARNINGS": "default",
+            **self.environment,
+        }
+        self.environment.pop("PULUMI_ACCESS_TOKEN", None)
+        self.run("stack", "init", self.name)
+
+    def write(self, program: str) -> None:
+        """The program that the next command runs, after a common beginning."""
+        models = self.cloud.world.call("GET", "/v1/gpu-models").json()
+        gpu = next(model["id"] for model in models if model["name"] == "RTX 4090")
+        prelude = PRELUDE.format(key=KEY, other_key=OTHER_KEY, gpu=gpu)
+        (self.folder / "__main__.py").write_text(prelude + textwrap.dedent(program))
+
+    def up(self, program: str | None = None, *options: str) -> Result:
+        return self._operate("up", program, "--yes", "--skip-preview", *options)
+
+    def preview(self, program: str | None = None, *options: str) -> Result:
+        return self._operate("preview", program, *options)
+
+    def refresh(self, program: str | None = None, *options: str) -> Result:
+        return self._operate("refresh", program, "--yes", "--skip-preview", *options)
+
+    def destroy(self, *options: str) -> Result:
+        return self._operate("destroy", None, "--yes", "--skip-preview", *options)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command in a process group of its own, for tests that interrupt it."""
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Any other command; it must succeed."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def export(self, *options: str) -> dict[str, Any]:
+        """The state, with secrets as ciphertext."""
+        exported = self.run("stack", "export", "--stack", self.name, *options)
+        state: dict[str, Any] = json.loads(exported.stdout)
+        return state
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The recorded resources by name."""
+        found = self.export()["deployment"].get("resources", [])
+        return {r["urn"].rsplit("::", 1)[-1]: r for r in found}
+
+    def outputs(self) -> Mapping[str, Any]:
+        shown = self.run("stack", "output", "--json", "--show-secrets", "--stack", self.name)
+        outputs: dict[str, Any] = json.loads(shown.stdout)
+        return outputs
+
+    def _operate(self, command: str, program: str | None, *options: str) -> Result:
+        if program is not None:
+            self.write(program)
+        self._events += 1
+        log = self.folder / f"events-{self._events}.json"
+        began = time.monotonic()
+        done = subprocess.run(
+            [
+                "pulumi",
+                command,
+                "--stack",
+                self.name,
+                "--non-interactive",
+                "--color",
+                "never",
+                "--event-log",
+                str(log),
+                *options,
+            ],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        events = []
+        if log.exists():
+            events = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+        return Result(done.returncode, done.stdout + done.stderr, time.monotonic() - began, events)

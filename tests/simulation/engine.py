@@ -1,0 +1,264 @@
+"""Pulumi's engine, as far as a provider can tell: which calls it makes, in which order, and what it
+records of their outcomes. `tests/engine` holds the provider to the real one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.fields import OWNER
+from pulumi_openrelay.lifecycle.run import Lifecycle
+from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
+from pulumi_openrelay.lifecycle.session import Session
+
+from .network import SimulatedCall
+from .scheduler import Process, Scheduler, Task
+
+Bag = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """In a program: the id of another of its resources."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource of a program."""
+
+    kind: str
+    inputs: Mapping[str, Any]
+    timeout: float = 0.0
+
+    @property
+    def needs(self) -> set[str]:
+        return {part.name for part in _leaves(self.inputs) if isinstance(part, Ref)}
+
+
+Program = dict[str, Declared]
+
+
+@dataclass(eq=False)
+class Record:
+    """One resource in the state."""
+
+    name: str
+    kind: str
+    id: str
+    inputs: Bag
+    outputs: Bag
+    init_errors: list[str] = field(default_factory=list)
+    delete: bool = False
+    needs: set[str] = field(default_factory=set)
+
+
+class OperationFailed(Exception):
+    """The update failed, or the plugin died; what was done is recorded."""
+
+
+class Engine:
+    """One stack: its state, and the operations on it, each called by a task."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        name: str,
+        owner: str,
+        connect: Callable[[Process], Session],
+    ) -> None:
+        self.scheduler = scheduler
+        self.name = name
+        self.owner = owner
+        self.connect = connect
+        self.state: list[Record] = []
+        self.warnings: list[str] = []
+        self.process = Process(owner)
+        """The plugin of the latest operation."""
+
+    def up(self, program: Program, *, target_replace: str | None = None) -> None:
+        """Bring the state to what the program says. Raises OperationFailed."""
+        operation = _Operation(self)
+        operation.deploy(program, target_replace)
+        operation.delete([r for r in self.state if r.delete or r.name not in program])
+
+    def refresh(self) -> None:
+        """Read everything that is recorded."""
+        _Operation(self).refresh()
+
+    def destroy(self) -> None:
+        """Delete everything that is recorded, the owner last: the next stack has another."""
+        _Operation(self).delete(list(self.state))
+        self.owner += "'"
+
+    def record(self, name: str) -> Record | None:
+        """What is recorded of a resource of the program."""
+        return next((r for r in self.state if r.name == name and not r.delete), None)
+
+
+class _Operation:
+    """One run of the engine, with a plugin of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.scheduler = engine.scheduler
+        self.process = engine.process = Process(engine.owner)
+        self.session = engine.connect(self.process)
+        self.errors: list[str] = []
+
+    # Phases
+
+    def deploy(self, program: Program, target_replace: str | None) -> None:
+        tasks: dict[str, Task] = {}
+
+        def work(name: str) -> None:
+            declared = program[name]
+            self.scheduler.join([tasks[need] for need in sorted(declared.needs)])
+            if not self.errors:
+                self._register(name, declared, targeted=name == target_replace)
+
+        for name in program:
+            tasks[name] = self._begin(lambda name=name: work(name))
+        self._finish(list(tasks.values()))
+
+    def delete(self, doomed: list[Record]) -> None:
+        tasks: dict[Record, Task] = {}
+
+        def work(record: Record) -> None:
+            users = [task for other, task in tasks.items() if record.name in other.needs]
+            self.scheduler.join(users)
+            if not self.errors:
+                self._life(record.name, record.kind).delete(record.id, dict(record.outputs))
+                self.engine.state.remove(record)
+
+        for record in doomed:
+            tasks[record] = self._begin(lambda record=record: work(record))
+        self._finish(list(tasks.values()))
+
+    def refresh(self) -> None:
+        def work(record: Record) -> None:
+            life = self._life(record.name, record.kind)
+            reading = life.read(record.id, dict(record.inputs), dict(record.outputs))
+            if reading is None:
+                self.engine.state.remove(record)
+                return
+            record.inputs, record.outputs = _wired(reading.inputs), _wired(reading.outputs)
+            record.init_errors = [reading.unwell] if reading.unwell else []
+
+        records = list(self.engine.state)
+        self._finish([self._begin(lambda record=record: work(record)) for record in records])
+
+    def _begin(self, work: Callable[[], None]) -> Task:
+        """Work that goes on beside others; its failure keeps what has not begun from beginning."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Failed as failure:
+                self.errors.append(str(failure))
+
+        return self.scheduler.spawn(self.process, guarded)
+
+    def _finish(self, tasks: list[Task]) -> None:
+        self.scheduler.join(tasks)
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        if self.process.dead:
+            raise OperationFailed("the plugin died")
+        if self.errors:
+            raise OperationFailed("; ".join(self.errors))
+
+    # One resource
+
+    def _register(self, name: str, declared: Declared, *, targeted: bool) -> None:
+        """The calls about one resource of the program."""
+        life = self._life(name, declared.kind, declared.timeout)
+        news = {**self._resolved(declared.inputs), OWNER: self.engine.owner}
+        old = self.engine.record(name)
+        inputs = self._check(life, old.inputs if old and not targeted else {}, news)
+        if old is None or targeted:
+            self._create(life, name, declared, inputs, old)
+            return
+        changes, deletes_first = life.diff(
+            old.id, dict(old.inputs), dict(old.outputs), dict(inputs)
+        )
+        if changes.replaces:
+            inputs = self._check(life, {}, news)
+            if deletes_first:
+                life.delete(old.id, dict(old.outputs))
+                self.engine.state.remove(old)
+            self._create(life, name, declared, inputs, None if deletes_first else old)
+        elif changes or old.init_errors:
+            self._update(life, old, declared, inputs)
+        else:
+            old.inputs, old.needs = inputs, declared.needs
+
+    def _check(self, life: Lifecycle, olds: Bag, news: Bag) -> Bag:
+        inputs, problems = life.check(dict(olds), dict(news))
+        assert not problems, problems
+        return _wired(inputs)
+
+    def _create(
+        self, life: Lifecycle, name: str, declared: Declared, inputs: Bag, old: Record | None
+    ) -> None:
+        errors: list[str] = []
+        try:
+            resource_id, outputs = life.create(dict(inputs))
+        except FailedRecorded as failure:
+            resource_id, outputs, inputs = failure.id, failure.outputs, _wired(failure.inputs)
+            errors = [str(failure)]
+        if old is not None:
+            old.delete = True
+        kind, needs = declared.kind, declared.needs
+        made = Record(name, kind, resource_id, inputs, _wired(outputs), errors, needs=needs)
+        self.engine.state.append(made)
+        if errors:
+            raise Failed(errors[0])
+
+    def _update(self, life: Lifecycle, old: Record, declared: Declared, inputs: Bag) -> None:
+        errors: list[str] = []
+        try:
+            outputs = life.update(old.id, dict(old.inputs), dict(old.outputs), dict(inputs))
+        except FailedRecorded as failure:
+            outputs, inputs, errors = failure.outputs, failure.inputs, [str(failure)]
+        old.inputs, old.outputs, old.init_errors = _wired(inputs), _wired(outputs), errors
+        old.needs = declared.needs
+        if errors:
+            raise Failed(errors[0])
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, Ref):
+            record = self.engine.record(value.name)
+            assert record is not None, f"{value.name} is not recorded: {self.errors}"
+            return record.id
+        if isinstance(value, Mapping):
+            return {key: self._resolved(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._resolved(part) for part in value]
+        return value
+
+    def _life(self, name: str, kind: str, timeout: float = 0.0) -> Lifecycle:
+        urn = f"urn:pulumi:{self.engine.name}::sim::pulumi-python:dynamic/{kind}::{name}"
+        call = SimulatedCall(self.scheduler, self.process, urn, timeout)
+        call.warnings = self.engine.warnings
+        return Lifecycle(KINDS[kind], self.session, call)
+
+
+def _wired(bag: Bag) -> Bag:
+    """A bag as it comes back from the state: by way of JSON, without what is None."""
+    whole: Bag = json.loads(json.dumps({k: v for k, v in bag.items() if v is not None}))
+    return whole
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [leaf for part in value.values() for leaf in _leaves(part)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [value]
