@@ -39,11 +39,15 @@ KINDS: dict[str, Kind] = {}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Where a list is read. paged: `{items, nextCursor}`; else a plain array of all there is."""
+    """Where a list is read. paged: `{items, nextCursor}`; else a plain array of all there is.
+
+    missing: what a 404 means here, for an API that not every organization has.
+    """
 
     path: str
     paged: bool
     query: tuple[tuple[str, str], ...] = ()
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,12 @@ class Kind:
         del old, new
         return False
 
+    def is_of_use(self, row: Row) -> bool:
+        """Whether one that an earlier attempt left unrecorded can be gone on with: its secret must
+        not be lost, and it must not have failed."""
+        failed = self.states is not None and str(row.get("status")) in self.states.failed
+        return not self.shown_once and not failed
+
     def taken(self, row: Row) -> OpenRelayError:
         """What to say of an existing one that is in the way of making another."""
         return OpenRelayError(
@@ -237,10 +247,6 @@ class Kind:
         """The names of what stands in the way of deleting it, where the list tells."""
         del row
         return []
-
-    def missing_api(self) -> str | None:
-        """What a 404 on the list's own path means, for an API that not every organization has."""
-        return None
 
 
 def facts(kind: Kind, row: Row) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerLost, NoCapacity, OpenRelayError, Rejected
+from ..errors import AnswerLost, NoCapacity, OpenRelayError, Rejected, ServerError
 from . import naming
 from .declare import KINDS
 from .fields import OWNER
-from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe, list_rows
+from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -32,6 +32,8 @@ class Maker:
         self._owner = str(inputs.get(OWNER))
         self._prefix = naming.prefix(self._owner, call.urn, call.name)
         self._replaced_id = session.history.own_id(call.urn)
+        self._spent = {self._replaced_id}
+        """Ids that a repeated key may answer with, and that are not what is to be made."""
         self._began = call.now()
         self._before: Rows = {}
         self._twins: Sequence[Row] = []
@@ -44,20 +46,23 @@ class Maker:
         living = [row for row in rows if kind.lives(row) and row["id"] != self._replaced_id]
         mine = [row for row in living if str(row.get("name")).startswith(self._prefix)]
         mine.sort(key=lambda r: (r.get("name") != name, str(r.get("createdAt")), r["id"]))
-        found: Row | None = None
-        # A leftover whose secret is lost is of no use.
-        if mine and mine[0].get("name") == name and not kind.shown_once:
-            found = mine.pop(0)
-        for row in mine:
+        keeps = bool(mine) and mine[0].get("name") == name and kind.is_of_use(mine[0])
+        for row in mine[1:] if keeps else mine:
             self._end_leftover(row)
-        if found is not None:
-            return found, "own"
+        if keeps:
+            return mine[0], "own"
         taken = {row["id"] for row in mine} | self._session.history.anothers(self._call.urn)
         twins = [r for r in living if r["id"] not in taken and kind.twin(r, self._inputs)]
         if twins and self._inputs.get("adopt"):
             return self._only(twins), "adopted"
         if twins and not kind.create.idempotent:
             raise kind.taken(twins[0])
+        claims = self._session.history.claims_name(self._call.urn, kind.token, str(name))
+        if not claims and not kind.create.idempotent:
+            raise OpenRelayError(
+                f"another resource of this program makes one of the name {name!r}",
+                "give them different names",
+            )
         self._twins = twins
         row = self._make()
         return row, "own" if row["id"] in self._before else None
@@ -79,12 +84,13 @@ class Maker:
                 row: Row = self._send(attempt)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
-            except AnswerLost as error:
+            except (AnswerLost, ServerError) as error:
                 found = self._look_for_lost()
                 if found is not None:
                     return found
                 doubted = True
-                patience.count_or_raise(error)
+                # With a key it was repeated often enough already.
+                patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)
             except Rejected as error:
                 # A key that an earlier attempt used with another body is refused as reused.
                 if error.status != 422 or not self._kind.create.idempotent or attempt:
@@ -96,7 +102,7 @@ class Maker:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
-                if self._kind.lives(row) and row["id"] != self._replaced_id:
+                if self._kind.lives(row) and row["id"] not in self._spent:
                     if doubted:
                         self._end_twins_of(row)
                     self._warn_of_twins(row)
@@ -127,7 +133,13 @@ class Maker:
         return {**row, "id": str(row["id"])}
 
     def _look_for_lost(self) -> Row | None:
-        """What a create whose answer was lost has made, if it did; lists may lag behind."""
+        """What a create whose answer was lost has made, if it did; lists may lag behind.
+
+        A name that the program gave proves nothing where a key does: the key is asked again.
+        """
+        generated = str(self._inputs.get("name")).startswith(self._prefix)
+        if self._kind.create.idempotent and not generated:
+            return None
         for pause in LOOKS_AFTER_A_LOST_ANSWER:
             self._call.wait(pause)
             for row in self._new_twins():
@@ -194,10 +206,11 @@ class Maker:
         )
 
     def _end(self, resource_id: str) -> None:
+        self._spent.add(resource_id)
         Remote(self._session, self._kind, self._call, resource_id, new={}).ask_to_end()
 
     def _rows(self, since: float) -> Rows:
-        return list_rows(self._session, self._kind, self._call, since)
+        return self._session.rows(self._call, self._kind.listed, since)[0]
 
 
 def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
@@ -209,7 +222,8 @@ def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
     for kind in KINDS.values():
         if not kind.bills:
             continue
-        for row in list_rows(session, kind, call, call.now()).values():
+        rows, _ = session.rows(call, kind.listed, call.now())
+        for row in rows.values():
             name = str(row.get("name"))
             if kind.lives(row) and naming.is_of_stack(owner, name):
                 call.warn(

@@ -76,6 +76,8 @@ class Remote:
         """Those of them that are done."""
         self.shown_once: dict[str, Any] = {}
         """Secrets that no later answer gives again, by property."""
+        self.seen: Row = {}
+        """Its row, or its detail, as it was last seen."""
         self.stale: str | None = None
         """The state from before a request, which the API may go on showing for a while."""
 
@@ -120,16 +122,22 @@ class Remote:
         if self.kind.detail is None:
             return self.listed(since)
         try:
-            row = self.send("GET", self.kind.detail, answers=dict)
+            self.seen = self.send("GET", self.kind.detail, answers=dict)
         except NotFound:
             self._confirm_the_api_exists()
             return None
-        return row if isinstance(row, dict) else None
+        return self.seen
 
     def listed(self, since: float) -> Row | None:
         """Its row of the list, as read at `since` or later."""
-        rows, _ = self.session.rows(self.caller, self.kind.listed, since)
-        return rows.get(self.id)
+        row, _ = self._listed(since)
+        return row
+
+    def _listed(self, since: float) -> tuple[Row | None, float]:
+        rows, looked = self.session.rows(self.caller, self.kind.listed, since)
+        row = rows.get(self.id)
+        self.seen = row or self.seen
+        return row, looked
 
     def ask_to_end(self) -> Row | None:
         """Send the request that ends it: its row, or None where it is gone already.
@@ -165,8 +173,8 @@ class Remote:
     def _confirm_the_api_exists(self) -> None:
         """A 404 of an API that this organization does not have does not mean that a thing is
         gone."""
-        if self.kind.missing_api():
-            list_rows(self.session, self.kind, self.caller, float("-inf"))
+        if self.kind.listed.missing is not None:
+            self.listed(float("-inf"))
 
     # Waiting
 
@@ -225,8 +233,7 @@ class Remote:
 
     def _glance(self, since: float) -> tuple[Row | None, float]:
         """Its row of the shared list, or its detail where the list does not have it, and when."""
-        rows, looked = self.session.rows(self.caller, self.kind.listed, since)
-        row = rows.get(self.id)
+        row, looked = self._listed(since)
         return (row, looked) if row is not None else (self.find(since), looked)
 
     def _reached(self, row: Row, goal: frozenset[str], stale: str | None) -> bool:
@@ -276,24 +283,11 @@ class Patience:
         self._caller.wait(max(min(self._pause, left), error.retry_after or 0.0))
         self._pause = min(self._pause * 1.5, 60.0)
 
-    def count_or_raise(self, error: AnswerLost) -> None:
-        """Allow one more try after an answer was lost and a look found nothing; three in all."""
+    def count_or_raise(self, error: AnswerLost | ServerError, most: int = 3) -> None:
+        """Allow one more try after an answer was lost and a look found nothing, so many in all."""
         self._lost += 1
-        if self._lost >= 3:
-            raise error
-
-
-def list_rows(
-    session: Session, kind: Kind, caller: Caller, since: float
-) -> dict[str, dict[str, Any]]:
-    """The kind's list as read at `since` or later."""
-    try:
-        return session.rows(caller, kind.listed, since)[0]
-    except NotFound as error:
-        missing = kind.missing_api()
-        if missing is None:
-            raise
-        raise type(error)(missing, None, status=404, code=error.code) from None
+        if self._lost >= most:
+            raise AnswerLost(error.what, error.advice)
 
 
 def describe(row: Row) -> str:

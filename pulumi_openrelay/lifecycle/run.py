@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import MachineGone
 from . import naming, sentences
 from .check import Problem, check
 from .declare import Kind, Row, facts
@@ -134,7 +135,7 @@ class Lifecycle:
             raise FailedRecorded(
                 sentences.created(kind.noun, call.name, remote.id, sentences.known(error)),
                 remote.id,
-                {**outputs, **remote.shown_once},
+                {**outputs, **self._facts(remote.seen), **remote.shown_once},
                 inputs,
             ) from error
         return remote.id, settled
@@ -170,6 +171,7 @@ class Lifecycle:
                     {
                         **outputs,
                         **{name: old_outputs.get(name) for name in undone},
+                        **self._facts(remote.seen),
                         **remote.shown_once,
                         READY: False,
                     }
@@ -178,7 +180,10 @@ class Lifecycle:
             ) from error
 
     def read(self, resource_id: str, inputs: Bag, outputs: Bag) -> Reading | None:
-        """What it is now; None where it is gone. outputs: empty for one that no state records."""
+        """What it is now; None where it is gone.
+
+        outputs: empty for one that no state records; that one must exist.
+        """
         kind = self.kind
         self._set_deadline(inputs)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
@@ -284,17 +289,18 @@ class Lifecycle:
         """The outputs as they are now, None where it is gone. The detail is asked for only where
         the list shows something new."""
         row = remote.listed(self.call.now())
+        if row is not None and self._nothing_new(row, outputs):
+            return dict(outputs)
         if row is None and self.kind.detail is None:
             # A list may miss a thing while others come and go; two in a row do not.
             self.call.wait(2.0)
             row = remote.listed(self.call.now())
-            return None if row is None else self._merged(outputs, row, row)
-        if row is not None and self._nothing_new(row, outputs):
-            return dict(outputs)
         full = row if self.kind.detail is None else remote.find(self.call.now())
-        if full is None or not self.kind.lives(full):
-            return None
-        return self._merged(outputs, row, full)
+        if full is not None and self.kind.lives(full):
+            return self._merged(outputs, row, full)
+        if not outputs:
+            raise MachineGone(f"there is none with the id {remote.id}", "check the id")
+        return None
 
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
         told = facts(self.kind, row)

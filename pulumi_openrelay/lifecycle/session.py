@@ -66,7 +66,12 @@ class Session:
                     ),
                     gather=GATHER_SECONDS,
                 )
-        snapshot = self._lists[listed].get(caller, since)
+        try:
+            snapshot = self._lists[listed].get(caller, since)
+        except NotFound as error:
+            if listed.missing is None:
+                raise
+            raise NotFound(listed.missing, status=404, code=error.code) from None
         return snapshot.value, snapshot.began
 
     def parts(self, caller: Caller, path: str, parts: Mapping[str, str]) -> dict[str, str]:
@@ -102,11 +107,17 @@ class History:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[str, str | None]] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def own(self, urn: str, resource_id: str, mark: str | None) -> None:
         """diff was asked about this record, or create has made it."""
         with self._lock:
             self._own[urn] = (resource_id, mark)
+
+    def claims_name(self, urn: str, kind: str, name: str) -> bool:
+        """Whether no other resource of this operation makes one of this kind and name."""
+        with self._lock:
+            return self._names.setdefault((kind, name), urn) == urn
 
     def own_id(self, urn: str) -> str | None:
         """The recorded id, where a call has named it; a create that follows replaces it."""

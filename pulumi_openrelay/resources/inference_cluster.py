@@ -153,7 +153,11 @@ class InferenceCluster(Resource, module="openrelay", name="InferenceCluster"):
 
 class InferenceClusterKind(Machine, resource=InferenceCluster):
     noun = "inference cluster"
-    listed = Listed("/v1/orgs/{org}/clusters", paged=True)
+    listed = Listed(
+        "/v1/orgs/{org}/clusters",
+        paged=True,
+        missing="this organization's API has no inference clusters (404)",
+    )
     create = Create("/v1/orgs/{org}/clusters/create")
     detail = "/v1/clusters/{id}/detail"
     delete = Delete(
@@ -167,9 +171,6 @@ class InferenceClusterKind(Machine, resource=InferenceCluster):
             yield "gpu_model_id", "is required with gpus_per_replica"
         if inputs.get("adopt") is True and inputs.get("name") is None:
             yield "adopt", "needs the name of the cluster to take over"
-
-    def missing_api(self) -> str | None:
-        return "this organization's API has no inference clusters (404)"
 
     @in_place("desired_state")
     def restart(self, cluster: Remote) -> None:

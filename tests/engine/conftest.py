@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import Served, serve
+from pulumi_openrelay.emulator import ServedWorld, serve
 
 from .support import Stack
 
 
 @pytest.fixture
-def cloud() -> Iterator[Served]:
+def cloud() -> Iterator[ServedWorld]:
     """An emulated control plane whose machines are up after half a second."""
     with serve(check_answers=True, provision_seconds=0.5) as served:
         yield served
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path, cloud: Served) -> Callable[..., Stack]:
+def new_stack(tmp_path: Path, cloud: ServedWorld) -> Callable[..., Stack]:
     def make(folder: str = "project", **options: Any) -> Stack:
         return Stack(tmp_path / folder, cloud, **options)
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pulumi_openrelay.emulator import Served
+from pulumi_openrelay.emulator import ServedWorld
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPE = "pulumi-python:dynamic/openrelay:"
@@ -52,6 +52,12 @@ def cli_directory() -> str:
     return script.stdout.strip().splitlines()[-1]
 
 
+def mutations(cloud: ServedWorld) -> list[str]:
+    """The requests so far that were to change something."""
+    entries = cloud.world.log.entries
+    return [f"{entry.method} {entry.path}" for entry in entries if entry.method != "GET"]
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command printed, and the engine's events of it."""
@@ -62,20 +68,18 @@ class Result:
     events: list[dict[str, Any]]
 
     @property
-    def steps(self) -> dict[str, str]:
-        """The last operation on each resource, by its name: create, update, replace, same, ..."""
-        steps: dict[str, str] = {}
-        for event in self.events:
-            found = event.get("resourcePreEvent")
-            if found:
-                metadata = found["metadata"]
-                steps[metadata["urn"].rsplit("::", 1)[-1]] = metadata["op"]
-        return steps
-
-    @property
     def changed(self) -> dict[str, str]:
-        """The operations that are not `same`."""
-        return {name: op for name, op in self.steps.items() if op not in ("same", "read")}
+        """What happens to each resource that is not left as it is, by its name: create, update,
+        replace or delete."""
+        changed: dict[str, str] = {}
+        for event in self.events:
+            kind = "resOutputsEvent" if "resOutputsEvent" in event else "resourcePreEvent"
+            metadata = event.get(kind, {}).get("metadata")
+            if metadata and metadata["op"] not in ("same", "read", "refresh"):
+                if not metadata["type"].startswith("pulumi:providers:"):
+                    op = "replace" if "replace" in metadata["op"] else metadata["op"]
+                    changed[metadata["urn"].rsplit("::", 1)[-1]] = op
+        return changed
 
     def replaced_because(self, name: str) -> list[str]:
         """The properties that force the replacement of a resource."""
@@ -95,6 +99,8 @@ class Result:
             if event.get("diagnosticEvent", {}).get("severity") == "error"
         ]
         texts = [_uncolored(error["message"]) for error in found]
+        # What is recorded in spite of a failure comes in the engine's own wrapping.
+        texts = [text.removeprefix("1 error occurred:\n\t* ") for text in texts]
         return [text for text in texts if text not in ("update failed", "preview failed")]
 
     @property
@@ -124,7 +130,7 @@ class Stack:
     """A project folder with one stack."""
 
     folder: Path
-    cloud: Served
+    cloud: ServedWorld
     environment: dict[str, str] = field(default_factory=dict)
     name: str = "dev"
     _events: int = 0
@@ -147,17 +153,16 @@ class Stack:
             "PULUMI_DEBUG_COMMANDS": "true",  # what --event-log asks for
             "OPENRELAY_API_URL": self.cloud.url,
             "OPENRELAY_API_KEY": self.cloud.key,
-            "PYTHONWARNINGS": "default",
             **self.environment,
         }
         self.environment.pop("PULUMI_ACCESS_TOKEN", None)
+        models = self.cloud.world.call("GET", "/v1/gpu-models").json()
+        self.gpu = next(model["id"] for model in models if model["name"] == "RTX 4090")
         self.run("stack", "init", self.name)
 
     def write(self, program: str) -> None:
         """The program that the next command runs, after a common beginning."""
-        models = self.cloud.world.call("GET", "/v1/gpu-models").json()
-        gpu = next(model["id"] for model in models if model["name"] == "RTX 4090")
-        prelude = PRELUDE.format(key=KEY, other_key=OTHER_KEY, gpu=gpu)
+        prelude = PRELUDE.format(key=KEY, other_key=OTHER_KEY, gpu=self.gpu)
         (self.folder / "__main__.py").write_text(prelude + textwrap.dedent(program))
 
     def up(self, program: str | None = None, *options: str) -> Result:

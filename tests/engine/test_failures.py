@@ -1,0 +1,329 @@
+"""Every failure is one line: which resource, what happened, what now holds, what to do next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import ServedWorld
+
+from .support import Stack, mutations
+
+VM = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    vm = relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+"""
+CREATE = {"method": "POST", "path_regex": "/vms/create$"}
+
+
+def fault(cloud: ServedWorld, match: dict[str, Any], **action: Any) -> None:
+    rule = {"match": match, "times": None, "action": action}
+    answer = cloud.world.call("POST", "/_emulator/faults", rule)
+    assert answer.status < 300, answer.body
+
+
+def calm(cloud: ServedWorld) -> None:
+    cloud.world.call("DELETE", "/_emulator/faults")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (
+            401,
+            "REVOKED_API_KEY",
+            "VM 'trainer': the API refused the key from the environment (OPENRELAY_API_KEY) (401 "
+            "REVOKED_API_KEY: No); nothing was created; set a valid one with `pulumi config set "
+            "--secret openrelay:apiKey <key>`",
+        ),
+        (
+            402,
+            None,
+            "VM 'trainer': the organization's balance does not cover it (402: No); nothing was "
+            "created; add funds and run `pulumi up` again",
+        ),
+        (
+            403,
+            "ACCOUNT_RESTRICTED",
+            "VM 'trainer': the API does not allow it with the key from the environment "
+            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; run `pulumi up` "
+            "again",
+        ),
+        (
+            409,
+            "NAME_TAKEN",
+            "VM 'trainer': the API refused it as things stand (409 NAME_TAKEN: No); nothing was "
+            "created; run `pulumi up` again",
+        ),
+        (
+            422,
+            None,
+            "VM 'trainer': the API refused the request (422: No); nothing was created; correct it "
+            "and run it again",
+        ),
+        (
+            429,
+            None,
+            "VM 'trainer': the API kept asking to slow down (429: No); nothing was created; wait a "
+            "little and run `pulumi up` again",
+        ),
+        (
+            503,
+            "INSUFFICIENT_GPU_CAPACITY",
+            "VM 'trainer': there is no capacity for it right now (503 INSUFFICIENT_GPU_CAPACITY: "
+            "No); nothing was created; try later or another shape, or let capacity_timeout wait "
+            "for capacity",
+        ),
+        (
+            500,
+            None,
+            "VM 'trainer': the API failed (500: No); whether it was created is unknown; run `pulumi "
+            "up` again: it looks for it before it creates anything",
+        ),
+    ],
+)
+def test_a_refused_create_is_one_line(
+    stack: Stack, cloud: ServedWorld, status: int, code: str | None, sentence: str
+) -> None:
+    stack.run("config", "set", "openrelay:maxRetries", "1", "--stack", stack.name)
+    fault(cloud, CREATE, type="status", status=status, error="No.", code=code)
+
+    failed = stack.up(VM)
+
+    assert failed.code != 0
+    assert failed.errors == [sentence]
+    assert "Traceback" not in failed.text
+    calm(cloud)
+    assert stack.up().code == 0
+    assert len(cloud.world.live_vms()) == 1
+
+
+def test_an_answer_that_is_no_json_is_one_line(stack: Stack, cloud: ServedWorld) -> None:
+    stack.run("config", "set", "openrelay:maxRetries", "1", "--stack", stack.name)
+    fault(cloud, {"method": "GET", "path_regex": "/ssh-keys$"}, type="invalid_json")
+
+    failed = stack.up(VM)
+
+    assert failed.errors == [
+        "SSH key 'laptop': the API answered 200 with something else than the JSON it documents; "
+        "whether it was created is unknown; run `pulumi up` again: it looks for it before it "
+        "creates anything"
+    ]
+    assert "Traceback" not in failed.text
+
+
+def test_without_a_key_nothing_is_sent_and_one_line_says_what_to_set(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    del stack.environment["OPENRELAY_API_KEY"]
+    cloud.world.log.clear()
+
+    failed = stack.preview(VM)
+
+    assert failed.errors == [
+        "OpenRelay: no API key is configured; run `pulumi config set --secret openrelay:apiKey "
+        "<key>` or set OPENRELAY_API_KEY"
+    ]
+    assert list(cloud.world.log.entries) == []
+
+
+def test_the_stacks_configuration_wins_over_the_environment(stack: Stack) -> None:
+    stack.environment["OPENRELAY_API_KEY"] = "or_wrong"
+    stack.run(
+        "config", "set", "--secret", "openrelay:apiKey", stack.cloud.key, "--stack", stack.name
+    )
+    assert stack.up(VM).code == 0
+
+
+def test_bad_input_is_refused_in_preview_by_the_propertys_name(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    cloud.world.log.clear()
+    refused = stack.preview(
+        """
+    relay.Vm("trainer", ssh_key_ids=["k"], gpu_model_id=GPU, gpu_count=0,
+             cloud_init="echo hidden-marker", env_vars={"TOKEN": 5})
+    """
+    )
+    assert refused.code != 0
+    problems = [error.split(" has a problem: ")[1] for error in refused.errors]
+    assert sorted(problems) == [
+        "cloud_init should be a script that begins with a shebang, such as #!/bin/bash",
+        "env_vars should be a valid string",
+        "gpu_count should be greater than or equal to 1, not 0",
+    ]
+    assert "hidden-marker" not in refused.text
+    assert "Traceback" not in refused.text
+    assert list(cloud.world.log.entries) == []
+
+
+def test_a_wait_that_takes_too_long_records_the_machine_and_the_next_up_goes_on(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    cloud.world.scripts.add({"kind": "vm", "outcome": {"type": "stall"}})
+    program = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+             opts=Options(custom_timeouts=pulumi.CustomTimeouts(create="2s", update="20s")))
+    """
+
+    failed = stack.up(program)
+
+    machine = cloud.world.live_vms()[0]
+    assert len(failed.errors) == 1
+    assert failed.errors[0].startswith("VM 'trainer': it was not running within 2 s (deploying")
+    assert failed.errors[0].endswith(
+        f"it exists and is recorded ({machine.id}); run `pulumi up` again to go on"
+    )
+    recorded = stack.resources()["trainer"]
+    assert recorded["id"] == machine.id
+    assert recorded["initErrors"]
+    cloud.world.call("PATCH", f"/_emulator/vms/{machine.id}", {"status": "running"})
+
+    again = stack.up()
+
+    assert again.code == 0, again.text
+    assert again.changed == {"trainer": "update"}
+    assert stack.resources()["trainer"]["outputs"]["status"] == "running"
+    assert len(cloud.world.live_vms()) == 1
+    assert stack.preview().changed == {}
+
+
+def test_a_failed_machine_says_why_and_the_next_up_replaces_it(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    outcome = {"type": "fail", "reason": "container failed to start: no such image"}
+    cloud.world.scripts.add({"kind": "vm", "outcome": outcome})
+
+    failed = stack.up(VM)
+
+    broken = stack.resources()["trainer"]["id"]
+    assert failed.errors == [
+        "VM 'trainer': it is failed: container failed to start: no such image; it exists and is "
+        f"recorded ({broken}); run `pulumi up` again to go on"
+    ]
+
+    again = stack.up()
+
+    assert again.code == 0, again.text
+    assert again.changed == {"trainer": "replace"}
+    assert [vm.id for vm in cloud.world.live_vms()] == [stack.resources()["trainer"]["id"]]
+    assert stack.resources()["trainer"]["id"] != broken
+
+
+def test_a_create_whose_answer_was_lost_bills_once(stack: Stack, cloud: ServedWorld) -> None:
+    for path in ("/vms/create$", "/clusters/create$", "/webhooks/create$", "/ssh-keys/create$"):
+        match = {"method": "POST", "path_regex": path}
+        rule = {"match": match, "times": 1, "action": "lose_answer"}
+        cloud.world.call("POST", "/_emulator/faults", rule)
+
+    done = stack.up(
+        """
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+    relay.InferenceCluster("llm", image_url="x", gpu_model_id=GPU, replica_count=1)
+    relay.Webhook("events", url="http://127.0.0.1:9/hook")
+    """
+    )
+
+    assert done.code == 0, done.text
+    world = cloud.world.call("GET", "/_emulator/world").json()
+    counts = [len(world[what]) for what in ("vms", "clusters", "webhooks", "ssh_keys")]
+    assert counts == [1, 1, 1, 1]
+    recorded = {r["id"] for r in stack.resources().values() if "id" in r}
+    assert {world["vms"][0]["id"], world["clusters"][0]["id"]} <= recorded
+
+
+def test_capacity_is_waited_for_only_where_the_program_says_so(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    rule = {
+        "match": CREATE,
+        "times": 2,
+        "action": {"type": "status", "status": 503, "code": "INSUFFICIENT_GPU_CAPACITY"},
+    }
+    cloud.world.call("POST", "/_emulator/faults", rule)
+
+    done = stack.up(
+        """
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+             capacity_timeout="60s")
+    """
+    )
+
+    assert done.code == 0, done.text
+    assert any("waiting for capacity" in line for line in done.progress)
+    assert [m for m in mutations(cloud) if m.endswith("/vms/create")] == [
+        f"POST /v1/orgs/{cloud.world.first_organization.id}/vms/create"
+    ] * 3
+
+
+def test_an_organization_without_inference_clusters_is_told_so(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    program = 'relay.InferenceCluster("llm", image_url="x", gpu_model_id=GPU, replica_count=1)'
+    assert stack.up(program).code == 0
+    cloud.world.settings.change({"inference_clusters": False})
+
+    refreshed = stack.refresh()
+
+    assert refreshed.errors == [
+        "inference cluster 'llm': it could not be read: this organization's API has no inference "
+        "clusters (404); its record is as it was; try again"
+    ]
+    assert "llm" in stack.resources()
+
+
+def test_unknown_states_fields_and_codes_break_nothing(stack: Stack, cloud: ServedWorld) -> None:
+    cloud.world.settings.change(
+        {"unknown_fields": True, "unknown_status": 1, "unknown_status_seconds": 1.0}
+    )
+    done = stack.up(VM)
+    assert done.code == 0, done.text
+    assert stack.refresh().code == 0
+    assert stack.preview().changed == {}
+
+
+def test_ctrl_c_is_answered_within_seconds_and_records_every_machine(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    cloud.world.settings.change({"provision_seconds": 600.0})
+    stack.write(
+        """
+    key = relay.SshKey("laptop", public_key=KEY)
+    for n in range(5):
+        relay.Vm(f"vm{n}", ssh_key_ids=[key.id], resource_size="small")
+    """
+    )
+    up = stack.start("up", "--yes", "--skip-preview")
+    wait_until(lambda: len(cloud.world.live_vms()) == 5)
+
+    pressed = time.monotonic()
+    os.kill(up.pid, signal.SIGINT)
+    text, _ = up.communicate(timeout=60)
+    took = time.monotonic() - pressed
+
+    assert up.returncode != 0
+    assert took < 12, f"it took {took:.1f} s"
+    recorded = {n: r for n, r in stack.resources().items() if n.startswith("vm")}
+    assert {r["id"] for r in recorded.values()} == {vm.id for vm in cloud.world.live_vms()}
+    assert text.count("the operation was interrupted; it exists and is recorded") >= 5
+    assert "Traceback" not in text
+    cloud.world.settings.change({"provision_seconds": 0.5})
+    for vm in cloud.world.live_vms():
+        cloud.world.call("PATCH", f"/_emulator/vms/{vm.id}", {"status": "running"})
+    assert stack.up().code == 0
+    assert len(cloud.world.live_vms()) == 5
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
