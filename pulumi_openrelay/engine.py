@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import socket
 import sys
 import threading
 import time
@@ -49,6 +51,7 @@ class EngineCall:
         if servicer is not None:
             _listen_for_cancel(type(servicer))
             _widen()
+            _watch_engine()
 
     # The clock and the interrupt
 
@@ -272,6 +275,39 @@ def _log(urn: str, text: str, *, warning: bool) -> None:
         )
     except Exception:  # noqa: BLE001 - a line that cannot be shown must not fail a deployment
         _engine_missing = True
+
+
+# After a kill -9 of the CLI nobody tells the plugin, whose calls would go on while the user runs
+# the update again. The calls under way see their connection end; the process sees the engine's own
+# port closed, and ends.
+
+_ENGINE_LOOKS = 2
+_ENGINE_SECONDS = 2.0
+_watching = False
+
+
+def _watch_engine() -> None:
+    global _watching
+    host, _, port = sys.argv[-1].rpartition(":")
+    with _lock:
+        if _watching or not port.isdecimal():
+            return
+        _watching = True
+    threading.Thread(
+        target=_end_with_engine, args=(host, int(port)), name="openrelay-watch", daemon=True
+    ).start()
+
+
+def _end_with_engine(host: str, port: int) -> None:
+    misses = 0
+    while misses < _ENGINE_LOOKS:
+        time.sleep(_ENGINE_SECONDS)
+        try:
+            socket.create_connection((host, port), timeout=_ENGINE_SECONDS).close()
+            misses = 0
+        except OSError:
+            misses += 1
+    os._exit(1)
 
 
 # The program's own process.

@@ -64,8 +64,8 @@ class Maker:
                 "give them different names",
             )
         self._twins = twins
-        row = self._make()
-        return row, "own" if row["id"] in self._before else None
+        made = self._make()
+        return made, "own" if made["id"] in self._before else None
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it

@@ -76,7 +76,7 @@ def test_a_world_that_restarts_after_every_request_is_like_one_that_never_does(
         api.ssh_key(1)
         api.ssh_key(2)
     first.world.close()
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     for _ in range(120):
         request = random_request(chance, steady)
         clock.advance(chance.choice([0, 1, 5, 20]))

@@ -1,4 +1,4 @@
-"""A stack of its own for each test: the real CLI, the real engine, a local backend, the emulator."""
+"""A stack of its own for each test: the real CLI and engine, a local backend, the emulator."""
 
 from __future__ import annotations
 
@@ -75,10 +75,11 @@ class Result:
         for event in self.events:
             kind = "resOutputsEvent" if "resOutputsEvent" in event else "resourcePreEvent"
             metadata = event.get(kind, {}).get("metadata")
-            if metadata and metadata["op"] not in ("same", "read", "refresh"):
-                if not metadata["type"].startswith("pulumi:providers:"):
-                    op = "replace" if "replace" in metadata["op"] else metadata["op"]
-                    changed[metadata["urn"].rsplit("::", 1)[-1]] = op
+            if metadata is None or metadata["type"].startswith("pulumi:providers:"):
+                continue
+            if metadata["op"] not in ("same", "read", "refresh"):
+                op = "replace" if "replace" in metadata["op"] else metadata["op"]
+                changed[metadata["urn"].rsplit("::", 1)[-1]] = op
         return changed
 
     def replaced_because(self, name: str) -> list[str]:
@@ -177,17 +178,22 @@ class Stack:
     def destroy(self, *options: str) -> Result:
         return self._operate("destroy", None, "--yes", "--skip-preview", *options)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A command in a process group of its own, for tests that interrupt it."""
-        return subprocess.Popen(
-            ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command in a process group of its own, for tests that interrupt it; it writes to
+        `printed`."""
+        with self.printed.open("wb") as printed:
+            return subprocess.Popen(
+                ["pulumi", *arguments, "--stack", self.name, "--non-interactive"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def printed(self) -> Path:
+        return self.folder / "printed.txt"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Any other command; it must succeed."""

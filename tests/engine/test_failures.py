@@ -51,8 +51,8 @@ def calm(cloud: ServedWorld) -> None:
             403,
             "ACCOUNT_RESTRICTED",
             "VM 'trainer': the API does not allow it with the key from the environment "
-            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; run `pulumi up` "
-            "again",
+            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; run `pulumi "
+            "up` again",
         ),
         (
             409,
@@ -82,8 +82,8 @@ def calm(cloud: ServedWorld) -> None:
         (
             500,
             None,
-            "VM 'trainer': the API failed (500: No); whether it was created is unknown; run `pulumi "
-            "up` again: it looks for it before it creates anything",
+            "VM 'trainer': the API failed (500: No); whether it was created is unknown; run "
+            "`pulumi up` again: it looks for it before it creates anything",
         ),
     ],
 )
@@ -306,8 +306,9 @@ def test_ctrl_c_is_answered_within_seconds_and_records_every_machine(
 
     pressed = time.monotonic()
     os.kill(up.pid, signal.SIGINT)
-    text, _ = up.communicate(timeout=60)
+    up.wait(timeout=60)
     took = time.monotonic() - pressed
+    text = stack.printed.read_text()
 
     assert up.returncode != 0
     assert took < 12, f"it took {took:.1f} s"

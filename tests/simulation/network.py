@@ -1,4 +1,5 @@
-"""Between the lifecycle and the emulator's world: time on the way, and everything that goes wrong."""
+"""Between the lifecycle and the emulator's world: time on the way, and everything that goes
+wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A seeded story: a few stacks, some strangers, bad days; then calm, and a count of what is left."""
+"""A seeded story: a few stacks, some strangers, bad days; then calm, and a count of what is
+left."""
 
 from __future__ import annotations
 

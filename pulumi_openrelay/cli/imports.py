@@ -1,0 +1,47 @@
+"""`pulumi-openrelay import`: a file for `pulumi import --file`."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import click
+
+from .console import Console, configured, one_sentence
+
+
+@click.command("import")
+@click.argument("what")
+@click.argument("ids", nargs=-1)
+@click.option("--name", help="The resource's name in the program; only with one id.")
+@click.option("--all", "everything", is_flag=True, help="All that the organization has of it.")
+def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bool) -> None:
+    """Print a file for `pulumi import --file` with existing resources.
+
+    WHAT is vm, ssh-key, inference-cluster or webhook; IDS are theirs. The key is read from
+    OPENRELAY_API_KEY. Then:
+
+    \b
+      pulumi-openrelay import vm 6fa284fb > existing.json
+      pulumi import --file existing.json --generate-code=false
+    """
+    from ..importing import entry, kind_of, living
+
+    if everything == bool(ids):
+        raise click.UsageError("give ids, or --all")
+    if name is not None and len(ids) != 1:
+        raise click.UsageError("--name goes with one id")
+    with one_sentence():
+        session, kind = configured(), kind_of(what)
+        names = living(session, Console(), kind)
+        resources = []
+        for resource_id in names if everything else ids:
+            called = name or _logical(names.get(resource_id, resource_id))
+            call = Console(called)
+            resources.append(entry(session, call, kind, resource_id, called))
+    click.echo(json.dumps({"resources": resources}, indent=2))
+
+
+def _logical(name: str) -> str:
+    """A name for the program: without the digits that this package once added."""
+    return re.sub(r"-[0-9a-f]{16}-[0-9a-f]{6}$", "", name)

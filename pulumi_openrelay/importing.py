@@ -1,0 +1,64 @@
+"""What exists already, as a file for `pulumi import --file`.
+
+`pulumi import` asks a provider by type, and a dynamic provider lives in the state that is yet to be
+written. A file that brings inputs and outputs along needs no provider: the engine records them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pulumi.dynamic.dynamic import serialize_provider
+
+from .caller import Call
+from .errors import NotFound, OpenRelayError
+from .lifecycle.declare import KINDS, Kind
+from .lifecycle.fields import READY
+from .lifecycle.run import Lifecycle
+from .lifecycle.session import Session
+from .provider import Provider
+
+PROVIDER = "__provider"
+
+
+def kind_of(noun: str) -> Kind:
+    """The kind that a user calls `vm`, `ssh-key`, `inference-cluster` or `Vm`."""
+    wanted = noun.replace("-", "").replace("_", "").replace(" ", "").lower()
+    for kind in KINDS.values():
+        if kind.resource.__name__.lower() == wanted:
+            return kind
+    known = ", ".join(sorted(kind.resource.__name__ for kind in KINDS.values()))
+    raise OpenRelayError(f"there is no resource {noun!r}; there are {known}")
+
+
+def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str) -> dict[str, Any]:
+    """One resource of the file. name: the resource's name in the program.
+
+    Raises lifecycle.sentences.Failed where there is none with this id.
+    """
+    reading = Lifecycle(kind, session, call).read(resource_id, {}, {})
+    assert reading is not None  # noqa: S101 - what no state records exists, or read raises
+    provider = serialize_provider(Provider(kind.token))
+    inputs = {
+        field.name: reading.outputs[field.name]
+        for field in kind.fields.values()
+        if field.is_input
+        and field.readable
+        and reading.outputs.get(field.name) not in (None, "", field.absent)
+    }
+    return {
+        "type": f"pulumi-python:dynamic/{kind.token}",
+        "name": name,
+        "id": resource_id,
+        "inputs": {**inputs, PROVIDER: provider},
+        "outputs": {**reading.outputs, READY: True, PROVIDER: provider},
+    }
+
+
+def living(session: Session, call: Call, kind: Kind) -> dict[str, str]:
+    """The names of all that the organization has of a kind, by id."""
+    try:
+        rows, _ = session.rows(call, kind.listed, call.now())
+    except NotFound:
+        return {}
+    return {key: str(row.get("name") or key) for key, row in rows.items() if kind.lives(row)}

@@ -1,0 +1,87 @@
+"""No secret in clear: in no state, event, log, error, argument or pickle."""
+
+from __future__ import annotations
+
+from pulumi_openrelay.emulator import ServedWorld
+
+from .support import Stack
+
+MARKER = "hidden-marker-7f3a"
+
+PROGRAM = f"""
+    key = relay.SshKey("laptop", public_key=KEY)
+    options = Options(custom_timeouts=pulumi.CustomTimeouts(create="2s", update="2s"))
+    vm = relay.Vm(
+        "trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1, opts=options,
+        cloud_init="#!/bin/sh\\necho {MARKER}-cloud-init", env_vars={{"TOKEN": "{MARKER}-vm"}},
+    )
+    cluster = relay.InferenceCluster(
+        "llm", image_url="x", gpu_model_id=GPU, replica_count=1,
+        env_vars={{"TOKEN": "{MARKER}-cluster"}},
+    )
+    hook = relay.Webhook("events", url="http://127.0.0.1:9/hook")
+    pulumi.export("token", cluster.deploy_token)
+    pulumi.export("secret", hook.secret)
+"""
+
+
+def secrets_of(cloud: ServedWorld, stack: Stack) -> list[str]:
+    """All secrets there are: those of the program, those that the API made, and the key."""
+    found = [MARKER, stack.environment["OPENRELAY_API_KEY"]]
+    for cluster in cloud.world.live_clusters():
+        detail = cloud.world.call("GET", f"/v1/clusters/{cluster.id}/detail").json()
+        found.append(detail["deployToken"])
+    world = cloud.world.call("GET", "/_emulator/world").json()
+    hooks = (cloud.world.call("GET", f"/_emulator/webhooks/{h['id']}") for h in world["webhooks"])
+    return [*found, *(hook.json()["secret"] for hook in hooks)]
+
+
+def look_for(secrets: list[str], place: str, text: str) -> list[str]:
+    return [f"{secret[:24]}… in {place}" for secret in secrets if secret in text]
+
+
+def test_no_secret_is_in_clear_anywhere(stack: Stack, cloud: ServedWorld) -> None:
+    stack.environment["OPENRELAY_API_KEY"] = "or_secret_key_9c41"
+    cloud.world.call("POST", "/_emulator/keys", {"secret": "or_secret_key_9c41"})
+    cloud.world.scripts.add({"kind": "vm", "outcome": {"type": "stall"}})
+    log = ("--logtostderr", "--logflow", "-v=3")
+    leaks: list[str] = []
+
+    def check(step: str, *texts: str) -> None:
+        secrets = secrets_of(cloud, stack)
+        state = stack.run("stack", "export", "--stack", stack.name).stdout
+        clear = stack.run("stack", "export", "--show-secrets", "--stack", stack.name).stdout
+        assert MARKER in clear, "the search would find nothing anyway"
+        for number, text in enumerate([state, *texts]):
+            leaks.extend(look_for(secrets, f"{step}, text {number}", text))
+
+    failed = stack.up(PROGRAM, *log)
+    assert failed.code != 0
+    check("after a wait that failed", failed.text, str(failed.events))
+    for vm in cloud.world.live_vms():
+        cloud.world.call("PATCH", f"/_emulator/vms/{vm.id}", {"status": "running"})
+    resumed = stack.up(None, *log)
+    assert resumed.code == 0, resumed.text
+    check("after going on", resumed.text, str(resumed.events))
+    refreshed = stack.refresh(None, *log)
+    check("after a refresh", refreshed.text, str(refreshed.events))
+    preview = stack.preview(PROGRAM.replace("{MARKER}-vm", "{MARKER}-vm-2"), "--diff", *log)
+    check("in a preview with a change", preview.text, str(preview.events))
+    ids = {name: r["id"] for name, r in stack.resources().items() if "id" in r}
+    read = stack.up(
+        f"""
+    vm = relay.Vm.get("a-vm", {ids["trainer"]!r})
+    cluster = relay.InferenceCluster.get("a-cluster", {ids["llm"]!r})
+    pulumi.export("environment", cluster.env_vars)
+    pulumi.export("token", cluster.deploy_token)
+    """,
+        *log,
+    )
+    assert read.code == 0, read.text
+    check("after reading by id", read.text, str(read.events))
+
+    for file in stack.folder.rglob("*"):
+        if file.is_file() and file.name != "__main__.py":
+            text = file.read_bytes().decode(errors="ignore")
+            leaks.extend(look_for(secrets_of(cloud, stack), str(file), text))
+    assert leaks == []
