@@ -6,6 +6,9 @@ turns itself. All waiting in the package goes through here, so that Ctrl-C ends 
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 
@@ -55,3 +58,34 @@ class Call(Caller, Protocol):
     """The resource's name in the program."""
     timeout: float
     """Seconds of the user's `customTimeouts` for this operation, 0 where none is set."""
+
+
+class Direct:
+    """A call that no engine makes: a command's, or a lookup's in a program.
+
+    tell: where warnings go. It is interrupted as any Python program is, by an exception.
+    """
+
+    interrupted = False
+
+    def __init__(self, tell: Callable[[str], None], name: str = "") -> None:
+        self._tell = tell
+        self.name = name
+        self.urn = ""
+        self.timeout = 0.0
+        self.deadline = math.inf
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def time(self) -> float:
+        return time.time()
+
+    def wait(self, seconds: float, event: Event | None = None) -> None:
+        (event or Event()).wait(seconds)
+
+    def report(self, text: str) -> None:
+        """Nothing: there is no line to show it on."""
+
+    def warn(self, text: str) -> None:
+        self._tell(text)

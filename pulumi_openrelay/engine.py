@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -41,9 +41,12 @@ _cancelled = threading.Event()
 class EngineCall:
     """One call of the engine on a provider method: what `caller.Call` asks for, by gRPC."""
 
-    def __init__(self, servicer: Any, request: Any, context: Any) -> None:
+    def __init__(
+        self, servicer: Any, request: Any, context: Any, names: dict[str, Any] | None = None
+    ) -> None:
         self._request = request
         self._context = context
+        self._names = names
         self.deadline = math.inf
         self.urn: str = getattr(request, "urn", "") or ""
         self.name: str = self.urn.rsplit("::", 1)[-1]
@@ -122,6 +125,14 @@ class EngineCall:
         )
         self._answer(sentence, detail)
 
+    def explain(self, replaces: Iterable[str], changes: Iterable[str]) -> None:
+        """Let the diff that follows name these properties: those that force a replacement, and
+        those that change in place. Without it, the engine shows all outputs of what is replaced."""
+        _explained.names = {**dict.fromkeys(changes, False), **dict.fromkeys(replaces, True)}
+        _explained.request = self._request
+        if self._names is not None:
+            _explain_diffs(self._names)
+
     def _provider(self) -> str:
         for name in ("news", "properties", "inputs"):
             struct = getattr(self._request, name, None)
@@ -147,7 +158,8 @@ def current_call() -> EngineCall:
     for frame in _frames():
         seen = frame.f_locals
         if "request" in seen and hasattr(seen.get("context"), "set_trailing_metadata"):
-            return EngineCall(seen.get("self"), seen["request"], seen["context"])
+            servicer = seen.get("self")
+            return EngineCall(servicer, seen["request"], seen["context"], frame.f_globals)
     return EngineCall(None, None, None)
 
 
@@ -239,11 +251,58 @@ def _widen() -> None:
         return
     for frame in _frames():
         reference = frame.f_locals.get("executor_reference")
-        executor = reference() if callable(reference) else None
+        executor: Any = reference() if callable(reference) else None
         if executor is not None and hasattr(executor, "_max_workers"):
             executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001
             _widened = True
             return
+
+
+# A diff that says which property does what: the SDK's answer has no place for it, so that the class
+# of the answer is given one, in the SDK's own module, as it is looked up there.
+
+_explained = threading.local()
+
+
+def _explain_diffs(names: dict[str, Any]) -> None:
+    proto: Any = names.get("proto")
+    if hasattr(proto, "DiffResponse") and not isinstance(proto, _With):
+        names["proto"] = _With(proto, DiffResponse=_ExplainedDiff(proto.DiffResponse))
+
+
+class _With:
+    """A thing with some of its attributes replaced."""
+
+    def __init__(self, thing: Any, **attributes: Any) -> None:
+        self._thing = thing
+        self.__dict__.update(attributes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._thing, name)
+
+
+class _ExplainedDiff(_With):
+    """The class of the SDK's answer to a diff, which adds what the call has explained."""
+
+    def __call__(self, **fields: Any) -> Any:
+        answer = self._thing(**fields)
+        names: dict[str, bool] | None = getattr(_explained, "names", None)
+        if names:
+            _explained.names = None
+            answer.hasDetailedDiff = True
+            answer.diffs.extend(names)
+            for name, replaces in names.items():
+                _detail(answer.detailedDiff[name], _explained.request, name, replaces=replaces)
+        return answer
+
+
+def _detail(detail: Any, request: Any, name: str, *, replaces: bool) -> None:
+    """Fill in one property of a detailed diff: added, deleted or changed, by the inputs; what is no
+    input, such as the status of a failed machine, is shown as going away."""
+    was, will = name in request.old_inputs.fields, name in request.news.fields
+    word = "UPDATE" if was and will else "ADD" if will else "DELETE"
+    detail.kind = type(detail).Kind.Value(f"{word}_REPLACE" if replaces else word)
+    detail.inputDiff = was or will
 
 
 # Progress: the engine's own address is the plugin's last argument.

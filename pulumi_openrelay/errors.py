@@ -31,7 +31,12 @@ RETRY = "run `pulumi up` again"
 
 
 class OpenRelayError(Exception):
-    """The root. `what` is a clause ("the API ..."), `advice` an imperative or None."""
+    """The root. `what` is a clause ("the API ..."), `advice` an imperative or None.
+
+    outcome_unknown: whether what the failed request asked for may have been done.
+    """
+
+    outcome_unknown = False
 
     def __init__(self, what: str, advice: str | None = None) -> None:
         super().__init__(what)
@@ -102,6 +107,8 @@ class NoCapacity(ApiError):
 class ServerError(ApiError):
     """Any other 5xx, after every repeat that was safe."""
 
+    outcome_unknown = True
+
 
 class Unreachable(OpenRelayError):
     """No connection: the request was never sent."""
@@ -110,16 +117,18 @@ class Unreachable(OpenRelayError):
 class AnswerLost(OpenRelayError):
     """The request may have done its work; no readable answer came back. Find before repeating."""
 
+    outcome_unknown = True
+
 
 class Interrupted(OpenRelayError):
     """The engine asked us to stop (Ctrl-C), or is gone.
 
-    sent: a request was under way whose answer nobody waited for, so its outcome is unknown.
+    sent: a request was under way whose answer nobody waited for.
     """
 
     def __init__(self, *, sent: bool = False) -> None:
         super().__init__("the operation was interrupted")
-        self.sent = sent
+        self.outcome_unknown = sent
 
 
 class Wait(OpenRelayError):

@@ -64,6 +64,7 @@ class Provider(ResourceProvider):
             changes, deletes_first = self._life(call).diff(
                 _id, call.old_inputs(olds), olds, plain(_news)
             )
+            call.explain(changes.replaces, [*changes.updates, *changes.settings])
         return DiffResult(bool(changes), changes.replaces, delete_before_replace=deletes_first)
 
     def create(self, props: dict[str, Any]) -> CreateResult:

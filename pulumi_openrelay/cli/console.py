@@ -1,57 +1,27 @@
-"""A command as the caller of requests: it waits by itself, and talks on stderr."""
+"""A command as the caller of requests: configured by the environment, one sentence on failure."""
 
 from __future__ import annotations
 
-import math
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
 
 import click
 
+from ..caller import Direct
 from ..errors import OpenRelayError
 from ..lifecycle.sentences import Failed
 from ..lifecycle.session import Session
 from ..plugin import session
 
 
-class Console:
-    """What `caller.Call` asks for, at a terminal."""
-
-    interrupted = False
-
-    def __init__(self, name: str = "") -> None:
-        self.name = name
-        self.urn = ""
-        self.timeout = 0.0
-        self.deadline = math.inf
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def time(self) -> float:
-        return time.time()
-
-    def wait(self, seconds: float, event: Event | None = None) -> None:
-        (event or Event()).wait(seconds)
-
-    def report(self, text: str) -> None:
-        del text
-
-    def warn(self, text: str) -> None:
-        click.echo(f"warning: {text}", err=True)
+def console(name: str = "") -> Direct:
+    """A caller that warns on stderr."""
+    return Direct(lambda text: click.echo(f"warning: {text}", err=True), name)
 
 
 def configured() -> Session:
     """A session by the environment alone: a command has no stack."""
-    variables = {
-        "openrelay:apiKey": "OPENRELAY_API_KEY",
-        "openrelay:apiUrl": "OPENRELAY_API_URL",
-        "openrelay:organizationId": "OPENRELAY_ORGANIZATION_ID",
-    }
-    return session(lambda key: None if key in variables else os.environ.get(key))
+    return session(lambda _key: None)
 
 
 @contextmanager

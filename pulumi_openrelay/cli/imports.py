@@ -7,7 +7,7 @@ import re
 
 import click
 
-from .console import Console, configured, one_sentence
+from .console import configured, console, one_sentence
 
 
 @click.command("import")
@@ -33,12 +33,11 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
         raise click.UsageError("--name goes with one id")
     with one_sentence():
         session, kind = configured(), kind_of(what)
-        names = living(session, Console(), kind)
+        names = living(session, console(), kind)
         resources = []
         for resource_id in names if everything else ids:
             called = name or _logical(names.get(resource_id, resource_id))
-            call = Console(called)
-            resources.append(entry(session, call, kind, resource_id, called))
+            resources.append(entry(session, console(called), kind, resource_id, called))
     click.echo(json.dumps({"resources": resources}, indent=2))
 
 

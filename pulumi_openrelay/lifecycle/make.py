@@ -37,6 +37,8 @@ class Maker:
         self._began = call.now()
         self._before: Rows = {}
         self._twins: Sequence[Row] = []
+        self.asked = False
+        """True once a create was sent."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -119,6 +121,7 @@ class Maker:
         if create.idempotent:
             urn, name = self._call.urn, str(self._inputs.get("name"))
             key = naming.idempotency_key(self._owner, urn, name, self._replaced_id, attempt)
+        self.asked = True
         row: dict[str, Any] = self._session.send(
             self._call,
             "POST",

@@ -69,7 +69,7 @@ class Remote:
         self.fresh = fresh
         """True for one that was made by this very call."""
         self.sent = False
-        """True once a request was sent that may have changed it."""
+        """True once a request has changed it, or may have."""
         self.changing: frozenset[str] = frozenset()
         """The properties that this call changes."""
         self.changed: set[str] = set()
@@ -84,8 +84,14 @@ class Remote:
     def send(self, method: str, path: str, body: Any = None, **keywords: Any) -> Any:
         """Send a request about this thing: the path may name `{org}` and `{id}`."""
         parts = {"id": self.id, **keywords.pop("parts", {})}
-        self.sent = self.sent or method != "GET"
-        return self.session.send(self.caller, method, path, parts, body=body, **keywords)
+        refused = False
+        try:
+            return self.session.send(self.caller, method, path, parts, body=body, **keywords)
+        except OpenRelayError as error:
+            refused = not error.outcome_unknown
+            raise
+        finally:
+            self.sent = self.sent or (method != "GET" and not refused)
 
     def act(self, path: str, body: Any = None, *, done: Callable[[Row], bool]) -> None:
         """POST something whose repetition could do harm; after a lost answer, look first.

@@ -107,12 +107,13 @@ class Lifecycle:
         """
         kind, call = self.kind, self.call
         self._set_deadline(inputs)
+        maker = Maker(kind, self.session, call, inputs)
         try:
-            maker = Maker(kind, self.session, call, inputs)
             row, found = maker.find_or_make()
         except Exception as error:
+            reason = sentences.known(error)
             raise Failed(
-                sentences.not_created(kind.noun, call.name, sentences.known(error))
+                sentences.not_created(kind.noun, call.name, reason, asked=maker.asked)
             ) from error
         remote = Remote(self.session, kind, call, str(row["id"]), new=inputs, fresh=found is None)
         mark = secrets.token_hex(4)
@@ -191,7 +192,7 @@ class Lifecycle:
             now = self._read(remote, outputs)
             if now is None:
                 return None
-            now |= kind.actual(remote)
+            now |= self._news(now, kind.actual(remote))
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, sentences.known(error))
@@ -275,7 +276,16 @@ class Lifecycle:
         kept = {name: value for name, value in outputs.items() if name not in gone}
         told = self._facts(row) if row is not None else {}
         listed = {name: value for name, value in told.items() if fields[name].listed}
-        return {**kept, **listed, **self._facts(detail)}
+        return {**kept, **self._news(kept, {**listed, **self._facts(detail)})}
+
+    def _news(self, outputs: Bag, told: Bag) -> Bag:
+        """What is told, less what only says the same in another order or with other spaces."""
+        return {
+            name: outputs[name]
+            if name in outputs and self.kind.fields[name].same(outputs[name], value)
+            else value
+            for name, value in told.items()
+        }
 
     def _echo(self, old_outputs: Bag, inputs: Bag) -> Bag:
         """The outputs after an update that reads nothing: what was, and what is asked for now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from ..errors import RETRY, AnswerLost, Interrupted, MachineGone, OpenRelayError, TimedOut
+from ..errors import RETRY, Interrupted, MachineGone, OpenRelayError, TimedOut
 
 
 class Failed(Exception):
@@ -44,13 +44,9 @@ def known(error: Exception) -> OpenRelayError:
     )
 
 
-def outcome_unknown(error: OpenRelayError) -> bool:
-    """Whether a request was sent whose outcome nobody knows."""
-    return isinstance(error, AnswerLost) or (isinstance(error, Interrupted) and error.sent)
-
-
-def not_created(noun: str, name: str, error: OpenRelayError) -> str:
-    if outcome_unknown(error):
+def not_created(noun: str, name: str, error: OpenRelayError, *, asked: bool) -> str:
+    """asked: whether a create was sent before this failure."""
+    if asked and error.outcome_unknown:
         return sentence(
             noun,
             name,
@@ -69,8 +65,9 @@ def created(noun: str, name: str, resource_id: str, error: OpenRelayError) -> st
 
 
 def not_changed(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
-    unknown = outcome_unknown(error)
-    holds = "whether it was changed is unknown" if unknown else "nothing was changed"
+    holds = "nothing was changed"
+    if error.outcome_unknown:
+        holds = "whether it was changed is unknown"
     return sentence(noun, name, error.what, f"{holds} ({resource_id})", error.advice or RETRY)
 
 

@@ -41,8 +41,6 @@ SECRET_KEYS = {"4dabf18193072939515e22adb298388d"}
 @cache
 def cli_directory() -> str:
     """Where the Pulumi CLI is, as `make setup` finds or fetches it."""
-    if os.environ.get("X_CLI"):
-        return os.environ["X_CLI"]
     script = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "get_pulumi.py")],
         stdout=subprocess.PIPE,

@@ -111,8 +111,7 @@ def test_an_answer_that_is_no_json_is_one_line(stack: Stack, cloud: ServedWorld)
 
     assert failed.errors == [
         "SSH key 'laptop': the API answered 200 with something else than the JSON it documents; "
-        "whether it was created is unknown; run `pulumi up` again: it looks for it before it "
-        "creates anything"
+        "nothing was created; run `pulumi up` again"
     ]
     assert "Traceback" not in failed.text
 

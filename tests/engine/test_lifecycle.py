@@ -93,6 +93,7 @@ AFTER = """
 def test_each_change_in_place_makes_its_own_call_and_no_other(
     stack: Stack, cloud: ServedWorld
 ) -> None:
+    cloud.world.call("PATCH", "/_emulator/settings", {"capacity": {"RTX 4090": 64}})
     first = stack.up(BEFORE)
     assert first.code == 0, first.text
     before = stack.resources()
@@ -205,7 +206,7 @@ def test_what_somebody_changed_behind_pulumis_back_shows_and_is_put_right(
 
     preview = stack.preview(None, "--diff")
     assert preview.changed == {"trainer": "update", "llm": "update", "events": "update"}
-    assert "replica_count   : 3 => 2" in preview.text
+    assert "replica_count: 3 => 2" in preview.text
 
     assert stack.up().code == 0
     assert call("GET", f"/v1/vms/{ids['trainer']}").json()["public"] is False

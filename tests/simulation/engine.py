@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pulumi_openrelay.lifecycle.declare import KINDS
@@ -123,7 +124,7 @@ class _Operation:
                 self._register(name, declared, targeted=name == target_replace)
 
         for name in program:
-            tasks[name] = self._begin(lambda name=name: work(name))
+            tasks[name] = self._begin(partial(work, name))
         self._finish(list(tasks.values()))
 
     def delete(self, doomed: list[Record]) -> None:
@@ -137,7 +138,7 @@ class _Operation:
                 self.engine.state.remove(record)
 
         for record in doomed:
-            tasks[record] = self._begin(lambda record=record: work(record))
+            tasks[record] = self._begin(partial(work, record))
         self._finish(list(tasks.values()))
 
     def refresh(self) -> None:
@@ -151,7 +152,7 @@ class _Operation:
             record.init_errors = [reading.unwell] if reading.unwell else []
 
         records = list(self.engine.state)
-        self._finish([self._begin(lambda record=record: work(record)) for record in records])
+        self._finish([self._begin(partial(work, record)) for record in records])
 
     def _begin(self, work: Callable[[], None]) -> Task:
         """Work that goes on beside others; its failure keeps what has not begun from beginning."""

@@ -45,6 +45,7 @@ class Tally:
 
     faults: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    machines: int = 0
 
 
 class SimulatedCall:

@@ -84,6 +84,7 @@ class Scheduler:
         task = self._current()
         task.wakes = self.clock.seconds + seconds
         task.event = event
+        assert task.run.parent is not None
         task.run.parent.switch()
 
     def kill(self, process: Process) -> None:

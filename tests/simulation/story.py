@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pulumi_openrelay  # noqa: F401 - registers the kinds
@@ -13,6 +15,8 @@ from pulumi_openrelay.api.client import Client
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.config import Settings
 from pulumi_openrelay.emulator import World
+from pulumi_openrelay.emulator.inference_states import Cluster
+from pulumi_openrelay.emulator.vm_states import Vm
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, OperationFailed, Program, Ref
@@ -62,53 +66,44 @@ class Story:
         self.strangers = self._strangers()
         self.weather = self._weather()
         self._scripts()
-        self._last: dict[int, Program] = {}
+        self._last: dict[Engine, Program] = {}
         owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
-        drivers = Process("driver")
-        engines = [Engine(self.scheduler, "dev", owner, self._connect) for owner in owners]
-        self.engines = engines
-        tasks = [
-            self.scheduler.spawn(drivers, lambda e=engine, n=n: self._live(e, n))
-            for n, engine in enumerate(engines)
-        ]
-        self.scheduler.run()
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
+        self.engines = [Engine(self.scheduler, "dev", owner, self._connect) for owner in owners]
+        self._together(self._live)
         self._tell("the weather calms")
         self.scheduler.clock.advance(300)
         self.weather.calm()
         self.world.scripts.clear()
         self._mend_machines()
         self.world.settings.change({"list_lag_seconds": 0.0})
-        tasks = [
-            self.scheduler.spawn(drivers, lambda e=engine, n=n: self._converge(e, self._last[n]))
-            for n, engine in enumerate(engines)
-        ]
-        self.scheduler.run()
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        self._count(engines)
-        tasks = [self.scheduler.spawn(drivers, lambda e=engine: e.destroy()) for engine in engines]
-        self.scheduler.run()
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        self._count(engines)
-        for engine in engines:
+        self._together(self._converge)
+        self._count()
+        self._together(Engine.destroy)
+        made = [*self.world.store.table(Vm), *self.world.store.table(Cluster)]
+        self.tally.machines += len(set(made) - self.strangers.keys())
+        self._count()
+        for engine in self.engines:
             if engine.state:
                 raise Broken(f"a destroy left {[r.name for r in engine.state]} in the state")
 
+    def _together(self, work: Callable[[Engine], None]) -> None:
+        """Every stack does it at once."""
+        driver = Process("driver")
+        tasks = [self.scheduler.spawn(driver, partial(work, engine)) for engine in self.engines]
+        self.scheduler.run()
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+
     # The plot
 
-    def _live(self, engine: Engine, number: int) -> None:
+    def _live(self, engine: Engine) -> None:
         """A few operations in bad weather."""
         rng = self.rng
-        program = self._program(number)
+        program = self._program(self.engines.index(engine))
         failed = False
         for _ in range(rng.randint(1, 4)):
-            self._last[number] = program
+            self._last[engine] = program
             # Who sees an update fail runs it again: what it left unrecorded is found only so.
             act = 0.0 if failed else rng.random()
             failed = True
@@ -138,7 +133,8 @@ class Story:
             # The CLI takes a few seconds to start, and nobody is faster.
             self.scheduler.wait(rng.choice((3.0, 15.0, 700.0)))
 
-    def _converge(self, engine: Engine, program: Program) -> None:
+    def _converge(self, engine: Engine) -> None:
+        program = self._last[engine]
         for attempt in range(MOST_ATTEMPTS):
             try:
                 self._tell(f"{engine.owner}: calm refresh and up {attempt}")
@@ -270,8 +266,8 @@ class Story:
             answer = self.world.call("POST", f"{path}/vms/create", body)
             if answer.status != 200:
                 raise AssertionError(answer.body)
-        body = {"name": "llm0", "imageUrl": "x", "gpuModelId": self.gpu, "replicaCount": 1}
-        self.world.call("POST", f"{path}/clusters/create", body)
+        cluster = {"name": "llm0", "imageUrl": "x", "gpuModelId": self.gpu, "replicaCount": 1}
+        self.world.call("POST", f"{path}/clusters/create", cluster)
         return self._alive()
 
     def _weather(self) -> Weather:
@@ -325,10 +321,10 @@ class Story:
             for row in world[what]
         }
 
-    def _count(self, engines: list[Engine]) -> None:
+    def _count(self) -> None:
         """What lives is what is recorded and what is the strangers', one for one."""
         alive = self._alive()
-        recorded = [record for engine in engines for record in engine.state]
+        recorded = [record for engine in self.engines for record in engine.state]
         ids = [record.id for record in recorded]
         if len(ids) != len(set(ids)):
             raise Broken(f"recorded twice: {sorted(i for i in ids if ids.count(i) > 1)}")

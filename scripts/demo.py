@@ -1,0 +1,219 @@
+"""`make demo`: the life of a stack on the real engine and the local emulator, step by step.
+
+Everything it starts it ends, after Ctrl-C too; it writes nothing outside a temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from get_pulumi import pulumi_directory
+
+from pulumi_openrelay import webhooks
+
+ROOT = Path(__file__).resolve().parent.parent
+KEYS = {
+    "laptopKey": "ssh-ed25519 "
+    "AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm ada@laptop",
+    "deskKey": "ssh-ed25519 "
+    "AAAAC3NzaC1lZDI1NTE5AAAAIKc5b0m6Vwq3o1yD7fGp1bJq0d7iQ4Zt3mJd9vQn8s2X ada@desk",
+}
+PROVISION_SECONDS = "4"
+# The quickstart's Python: this one.
+PYTHON = str(Path(sys.executable).parent)
+
+
+class Receiver:
+    """What the webhook's URL leads to: it keeps every delivery."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[tuple[dict[str, str], bytes]] = []
+        kept = self.deliveries
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                kept.append((dict(self.headers.items()), body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/events"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def verified(self, secret: str) -> list[str]:
+        """The types of the events that arrived, all of which must be signed with the secret."""
+        return [webhooks.verify(body, headers, secret)["type"] for headers, body in self.deliveries]
+
+
+class Demo:
+    """The stack, its emulator and the terminal."""
+
+    def __init__(self, folder: Path, emulator_url: str) -> None:
+        self.folder = folder
+        self.emulator_url = emulator_url
+        self.step = 0
+        backend = folder / "backend"
+        backend.mkdir()
+        self.environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(pulumi_directory()), PYTHON, os.environ["PATH"]]),
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "demo",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_PARALLEL": "64",
+            "OPENRELAY_API_URL": emulator_url,
+            "OPENRELAY_API_KEY": "or_local",
+        }
+
+    def say(self, line: str) -> None:
+        self.step += 1
+        shown = f"\033[1;36m{self.step}. {line}\033[0m" if sys.stdout.isatty() else line
+        print(f"\n{shown}\n", flush=True)
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> None:
+        """Run a command for the user to see. fails: it is there to show a refusal."""
+        words = ["--stack", "demo", "--config-file", str(self.folder / "Pulumi.demo.yaml")]
+        if arguments[0] != "config":
+            print(f"$ pulumi {' '.join(arguments)}", flush=True)
+            words += ["--suppress-permalink=true"]
+        done = subprocess.run(
+            ["pulumi", *arguments, *words], cwd=ROOT, env=self.environment, check=False
+        )
+        if bool(done.returncode) != fails:
+            raise SystemExit(f"demo: `pulumi {' '.join(arguments)}` ended with {done.returncode}")
+
+    def configure(self, **values: str) -> None:
+        for key, value in values.items():
+            self.pulumi("config", "set", key, value)
+
+    def output(self, name: str) -> str:
+        shown = subprocess.run(
+            ["pulumi", "stack", "output", name, "--show-secrets", "--stack", "demo"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return shown.stdout.strip()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the emulator, behind Pulumi's back."""
+        request = urllib.request.Request(
+            self.emulator_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": "Bearer or_local", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextlib.contextmanager
+def emulator() -> Iterator[str]:
+    """The emulator's URL; it ends with the block, and a Ctrl-C does not reach it before."""
+    command = [sys.executable, "-m", "pulumi_openrelay.emulator", "--ephemeral", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--provision-seconds", PROVISION_SECONDS],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        print(ready, end="")
+        yield ready.split()[3]
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        process.terminate()
+        process.wait(10)
+        print("demo: the emulator has ended")
+
+
+def show(demo: Demo, receiver: Receiver) -> None:
+    """The steps."""
+    subprocess.run(
+        ["pulumi", "stack", "init", "demo", "--non-interactive"],
+        cwd=ROOT,
+        env=demo.environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    demo.configure(**KEYS, webhookUrl=receiver.url)
+
+    demo.say("Two SSH keys, two GPU machines, a CPU machine, an inference cluster, a webhook")
+    demo.pulumi("up", "--yes", "--skip-preview")
+
+    demo.say("Nothing has changed, so nothing is to be done")
+    demo.pulumi("preview")
+
+    demo.say("Changes in place: four replicas instead of two, and one GPU machine stopped")
+    demo.configure(replicas="4", evaluator="stopped")
+    demo.pulumi("up", "--yes", "--skip-preview")
+
+    demo.say("Another boot script needs another machine: shown in preview, and not applied")
+    demo.configure(bootScript="#!/bin/bash\necho hello")
+    demo.pulumi("preview", "--diff")
+    demo.configure(bootScript="#!/bin/bash")
+
+    demo.say("Somebody opens the trainer to everyone behind Pulumi's back: refresh finds it")
+    machines = demo.ask("GET", "/_emulator/world")["vms"]
+    trainer = next(vm["id"] for vm in machines if vm["name"].startswith("trainer"))
+    demo.ask("POST", f"/v1/vms/{trainer}/visibility", {"public": True})
+    demo.pulumi("refresh", "--yes", "--skip-preview", "--diff")
+    demo.pulumi("up", "--yes", "--skip-preview")
+
+    demo.say("Bad input is refused in preview, by its name, before anything is touched")
+    demo.configure(replicas="0")
+    demo.pulumi("preview", fails=True)
+    demo.configure(replicas="4")
+
+    secret = demo.output("webhook_secret")
+    events = receiver.verified(secret)
+    demo.say(f"The webhook received {len(events)} events, each with a signature that fits")
+    for kind in sorted(set(events)):
+        print(f"   {events.count(kind)} x {kind}")
+    if not events:
+        raise SystemExit("demo: no event arrived")
+
+    demo.say("And all of it goes")
+    demo.pulumi("destroy", "--yes", "--skip-preview")
+    left = demo.ask("GET", "/_emulator/world")["machines"]
+    demo.say(f"Machines left, by the emulator's own count: {left}")
+    if left:
+        raise SystemExit("demo: machines are left")
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: ended"))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="openrelay-demo-") as folder, emulator() as url:
+        show(Demo(Path(folder), url), Receiver())
+        print(f"demo: {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("demo: interrupted; nothing is left running")

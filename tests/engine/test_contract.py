@@ -1,0 +1,135 @@
+"""What `engine.py` relies on, tried on the real engine, with the oldest and the newest SDK."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pulumi_openrelay.emulator import ServedWorld
+
+from .support import KEY, ROOT, Stack
+from .test_failures import VM, calm, fault, wait_until
+
+OLDEST = "3.268.0"
+
+
+@pytest.fixture(scope="session")
+def oldest_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The oldest SDK that pyproject.toml allows, in a folder for PYTHONPATH."""
+    assert f'"pulumi>={OLDEST.removesuffix(".0")},<4"' in (ROOT / "pyproject.toml").read_text()
+    folder = tmp_path_factory.mktemp("sdk") / OLDEST
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run([*command, "--target", str(folder), f"pulumi=={OLDEST}"], check=True)
+    return folder
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def sdk(request: pytest.FixtureRequest, new_stack: Callable[..., Stack]) -> Stack:
+    """A stack whose program and plugin run with one of the SDKs."""
+    stack = new_stack(request.param)
+    if request.param == "oldest":
+        stack.environment["PYTHONPATH"] = str(request.getfixturevalue("oldest_sdk"))
+    return stack
+
+
+def test_the_engine_module_holds_with_this_sdk(sdk: Stack, cloud: ServedWorld) -> None:
+    """One stack through all that the module does: progress, a recorded failure with the user's
+    timeout, going on, a diff that names the property, a read by id, an error in one line."""
+    cloud.world.scripts.add({"kind": "vm", "outcome": {"type": "stall"}})
+    options = "Options(custom_timeouts=pulumi.CustomTimeouts(create='2s'))"
+    program = VM.replace("gpu_count=1", f"gpu_count=1, opts={options}")
+    version = "\n    pulumi.export('sdk', pulumi.__file__)"
+
+    failed = sdk.up(program)
+
+    machine = cloud.world.live_vms()[0]
+    assert len(failed.errors) == 1
+    assert "it was not running within 2 s" in failed.errors[0]
+    assert any(line.startswith("deploying: ") and "(1 s)" in line for line in failed.progress)
+    assert sdk.resources()["trainer"]["id"] == machine.id
+    cloud.world.call("PATCH", f"/_emulator/vms/{machine.id}", {"status": "running"})
+    resumed = sdk.up(program + version)
+    assert resumed.changed["trainer"] == "update"
+    folder = sdk.environment.get("PYTHONPATH", sys.prefix)
+    assert sdk.outputs()["sdk"].startswith(folder)
+
+    preview = sdk.preview(program.replace("gpu_count=1", "gpu_count=2"), "--diff")
+    assert preview.changed == {"trainer": "replace"}
+    assert "~ gpu_count: 1 => 2" in preview.text
+    assert "ssh_command" not in preview.text
+
+    read = sdk.preview(program + f'\n    relay.Vm.get("same", {machine.id!r})')
+    assert read.code == 0, read.text
+    fault(cloud, {"method": "POST", "path_regex": "/visibility$"}, type="status", status=402)
+    refused = sdk.up(program.replace("gpu_count=1", "gpu_count=1, public=True"))
+    assert refused.errors == [
+        "VM 'trainer': the organization's balance does not cover it (402: A fault on order); "
+        f"nothing was changed ({machine.id}); add funds and run `pulumi up` again"
+    ]
+    calm(cloud)
+    assert sdk.destroy().code == 0
+    assert cloud.world.live_vms() == []
+
+
+def test_sixty_four_machines_come_up_at_once(stack: Stack, cloud: ServedWorld) -> None:
+    cloud.world.call("PATCH", "/_emulator/settings", {"capacity": {"cpu": 400}})
+    cloud.world.settings.change({"provision_seconds": 600.0})
+    stack.write(
+        """
+    key = relay.SshKey("laptop", public_key=KEY)
+    for n in range(64):
+        relay.Vm(f"vm{n}", ssh_key_ids=[key.id], resource_size="small")
+    """
+    )
+    began = time.monotonic()
+    up = stack.start("up", "--yes", "--skip-preview", "--parallel", "128")
+    # No machine is up, so every one of them was asked for while all the others were waited for.
+    wait_until(lambda: len(cloud.world.live_vms()) == 64, seconds=60)
+    asked = time.monotonic() - began
+    for vm in cloud.world.live_vms():
+        cloud.world.call("PATCH", f"/_emulator/vms/{vm.id}", {"status": "running"})
+    assert up.wait(timeout=100) == 0, stack.printed.read_text()
+    assert asked < 60
+
+
+def test_a_program_may_run_two_stacks_each_with_its_own_machines(
+    new_stack: Callable[..., Stack], cloud: ServedWorld
+) -> None:
+    stack = new_stack()
+    (stack.folder / "automation.py").write_text(
+        f"""
+import pulumi
+from pulumi import automation as auto
+import pulumi_openrelay as relay
+
+def program():
+    key = relay.SshKey("laptop", public_key={KEY!r}, adopt=True)
+    relay.Vm("trainer", ssh_key_ids=[key.id], resource_size="small")
+
+for name in ("blue", "green"):
+    made = auto.create_or_select_stack(stack_name=name, project_name="two", program=program)
+    made.up()
+"""
+    )
+    command = [sys.executable, "automation.py"]
+    python = str(Path(sys.executable).parent)
+    stack.environment["PATH"] = python + os.pathsep + stack.environment["PATH"]
+    done = subprocess.run(
+        command,
+        cwd=stack.folder,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    names = [vm.name for vm in cloud.world.live_vms()]
+    assert len(names) == 2
+    assert len(set(names)) == 2
