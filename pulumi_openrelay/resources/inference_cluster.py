@@ -185,6 +185,6 @@ class InferenceClusterKind(Machine, resource=InferenceCluster):
         cluster.send("POST", "/v1/clusters/{id}/scale", body, repeatable=True)
 
     @in_place("desired_state")
-    def stop(self, cluster: Remote) -> None:
+    def halt(self, cluster: Remote) -> None:
         if cluster.new.get("desired_state") == "stopped":
-            cluster.send("POST", "/v1/clusters/{id}/stop", repeatable=True)
+            self.stop(cluster, "/v1/clusters/{id}/stop")

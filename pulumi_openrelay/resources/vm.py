@@ -276,9 +276,9 @@ class VmKind(Machine, resource=Vm):
             yield "disk_size_gb", reason
 
     @in_place("desired_state")
-    def stop(self, vm: Remote) -> None:
+    def halt(self, vm: Remote) -> None:
         if vm.new.get("desired_state") == "stopped":
-            vm.send("POST", "/v1/vms/{id}/stop", repeatable=True)
+            self.stop(vm, "/v1/vms/{id}/stop")
             if "disk_size_gb" in vm.changing:
                 vm.wait(STATES.stopped)
 
