@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test check soak bench picture lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,15 @@ check: setup ## run the linters and the type checkers
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+
+soak: $(READY) ## run 10,000 simulated stories of bad days
+	@$(BIN)/python -m tests.simulation --soak 10000
+
+bench: setup ## measure against an engine that does nothing, and a provider as the documentation teaches
+	@$(BIN)/python scripts/bench.py
+
+picture: setup ## draw the terminal of README.md anew
+	@$(BIN)/python scripts/record.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -1,5 +1,6 @@
 """GPU machines on OpenRelay and inference on Relay, declared in Python and reconciled by Pulumi."""
 
+from . import webhooks as webhooks
 from .lookups import gpu_model_id as gpu_model_id
 from .owner import Owner as Owner
 from .resource import Resource as Resource
@@ -8,4 +9,4 @@ from .resources import SshKey as SshKey
 from .resources import Vm as Vm
 from .resources import Webhook as Webhook
 
-__all__ = ["InferenceCluster", "Owner", "Resource", "SshKey", "Vm", "Webhook", "gpu_model_id"]
+__all__ = ["InferenceCluster", "Owner", "Resource", "SshKey", "Vm", "Webhook", "gpu_model_id", "webhooks"]

@@ -83,6 +83,17 @@ class Demo:
             "OPENRELAY_API_KEY": "or_local",
         }
 
+    def start(self, **values: str) -> None:
+        """Make the stack, with this configuration."""
+        subprocess.run(
+            ["pulumi", "stack", "init", "demo", "--non-interactive"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        self.configure(**values)
+
     def say(self, line: str) -> None:
         self.step += 1
         shown = f"\033[1;36m{self.step}. {line}\033[0m" if sys.stdout.isatty() else line
@@ -152,14 +163,7 @@ def emulator() -> Iterator[str]:
 
 def show(demo: Demo, receiver: Receiver) -> None:
     """The steps."""
-    subprocess.run(
-        ["pulumi", "stack", "init", "demo", "--non-interactive"],
-        cwd=ROOT,
-        env=demo.environment,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    demo.configure(**KEYS, webhookUrl=receiver.url)
+    demo.start(**KEYS, webhookUrl=receiver.url)
 
     demo.say("Two SSH keys, two GPU machines, a CPU machine, an inference cluster, a webhook")
     demo.pulumi("up", "--yes", "--skip-preview")

@@ -104,6 +104,8 @@ class Maker:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
+                if row["id"] in self._before and not self._kind.is_of_use(row):
+                    self._end(row["id"])
                 if self._kind.lives(row) and row["id"] not in self._spent:
                     if doubted:
                         self._end_twins_of(row)
