@@ -9,4 +9,13 @@ from .resources import SshKey as SshKey
 from .resources import Vm as Vm
 from .resources import Webhook as Webhook
 
-__all__ = ["InferenceCluster", "Owner", "Resource", "SshKey", "Vm", "Webhook", "gpu_model_id", "webhooks"]
+__all__ = [
+    "InferenceCluster",
+    "Owner",
+    "Resource",
+    "SshKey",
+    "Vm",
+    "Webhook",
+    "gpu_model_id",
+    "webhooks",
+]

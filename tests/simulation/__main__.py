@@ -1,7 +1,7 @@
 """Replay one story, or run many:
 
-    python -m tests.simulation 4711              the story of one seed, told line by line
-    python -m tests.simulation --soak 10000      that many fresh seeds on all cores, and a tally
+python -m tests.simulation 4711              the story of one seed, told line by line
+python -m tests.simulation --soak 10000      that many fresh seeds on all cores, and a tally
 """
 
 from __future__ import annotations
