@@ -44,6 +44,25 @@ def _argument(*, default: Any = ..., kw_only: bool = True) -> Any:
     del default, kw_only
 
 
+def _declared(cls: type) -> dict[str, Field]:
+    """The properties that the class itself declares, each with the type of its values."""
+    fields: dict[str, Field] = {}
+    for name, annotation in inspect.get_annotations(cls, eval_str=True).items():
+        field = cls.__dict__.get(name)
+        if not isinstance(field, Field):
+            if _speaks_of_a_property(annotation):
+                raise TypeError(
+                    f"{cls.__name__}.{name} does not say what a change of it does: give it "
+                    f"replaces(), updates(), setting() or output()"
+                )
+            continue
+        if (field.role is Role.OUTPUT) != _speaks_of_a_property(annotation, Out):
+            raise TypeError(f"{cls.__name__}.{name}: output() and Out[...] go together")
+        field.shape = shape(annotation)
+        fields[name] = field
+    return fields
+
+
 @dataclass_transform(
     kw_only_default=True, field_specifiers=(replaces, updates, setting, output, _argument)
 )
@@ -61,23 +80,11 @@ class Resource(_Declared):
     token: ClassVar[str]
     fields: ClassVar[dict[str, Field]]
 
-    def __init_subclass__(cls, *, module: str, name: str, **keywords: Any) -> None:
+    def __init_subclass__(cls, *, module: str = "", name: str = "", **keywords: Any) -> None:
+        """module and name: what the resource's type is made of; a base of several has neither."""
         super().__init_subclass__(module=module, name=name, **keywords)
         cls.token = f"{module}:{name}"
-        cls.fields = {}
-        for written, annotation in inspect.get_annotations(cls, eval_str=True).items():
-            field = cls.__dict__.get(written)
-            if not isinstance(field, Field):
-                if _speaks_of_a_property(annotation):
-                    raise TypeError(
-                        f"{cls.__name__}.{written} does not say what a change of it does: give it "
-                        f"replaces(), updates(), setting() or output()"
-                    )
-                continue
-            if (field.role is Role.OUTPUT) != _speaks_of_a_property(annotation, Out):
-                raise TypeError(f"{cls.__name__}.{written}: output() and Out[...] go together")
-            field.shape = shape(annotation)
-            cls.fields[written] = field
+        cls.fields = {**getattr(cls, "fields", {}), **_declared(cls)}
         # For Pulumi, which reads the types of outputs here: without them, an int is a float.
         cls.__annotations__ = {
             name: GenericAlias(pulumi.Output, (field.shape,)) for name, field in cls.fields.items()

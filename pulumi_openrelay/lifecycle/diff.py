@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .declare import Kind
-from .fields import OWNER, READY, Field, Role
+from .fields import MADE, OWNER, SERVED, Field, Role
 from .unknown import has_unknown
 
 
@@ -105,10 +105,11 @@ def _mend(
 ) -> None:
     """A machine that has failed: one that once served is restarted in place, since its disk may
     hold data; one that never did is replaced."""
-    if kind.states is None or old_outputs.get("status") not in kind.states.failed:
+    status = old_outputs.get("status")
+    if kind.states is None or status not in kind.states.failed | kind.states.ended:
         return
-    if old_outputs.get(READY) and "desired_state" in kind.fields:
-        if new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
-            changes.updates.append("desired_state")
-    elif "status" not in changes.replaces:
+    served = old_outputs.get(SERVED) or MADE not in old_outputs
+    if status in kind.states.ended or not served:
         changes.replaces.append("status")
+    elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
+        changes.updates.append("desired_state")

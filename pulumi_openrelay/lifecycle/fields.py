@@ -41,7 +41,9 @@ OWNER = "__owner"
 MADE = "__made"
 """An output: a mark of the create that made it."""
 READY = "__ready"
-"""An output: whether what the program waits for has been reached."""
+"""An output: whether the last create or update reached what the program waits for."""
+SERVED = "__served"
+"""An output: whether any has: from then on, a machine's disk may hold data."""
 
 
 class Role(Enum):

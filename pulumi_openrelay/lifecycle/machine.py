@@ -18,7 +18,7 @@ STATES = States(
 )
 
 
-class Machine(Kind):
+class MachineKind(Kind):
     """A kind with a `desired_state` of `running` (the meaning of leaving it out) or `stopped`."""
 
     states = STATES

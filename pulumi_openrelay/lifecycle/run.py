@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MachineGone
+from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut
 from . import naming, sentences
 from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .duration import seconds
-from .fields import MADE, OWNER, READY, Role
+from .fields import MADE, OWNER, READY, SERVED, Role
 from .make import Maker
 from .remote import Remote
 from .sentences import Failed, FailedRecorded
@@ -85,7 +85,10 @@ class Lifecycle:
         """
         self.session.history.own(self.call.urn, resource_id, old_outputs.get(MADE))
         changes = diff(self.kind, old_inputs, old_outputs, news)
+        lifted = news.get("deletion_protection") is not True
+        self.session.history.protection(self.call.urn, lifted=lifted)
         if changes.replaces:
+            self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
             refusals = []
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
@@ -118,7 +121,7 @@ class Lifecycle:
         remote = Remote(self.session, kind, call, str(row["id"]), new=inputs, fresh=found is None)
         mark = secrets.token_hex(4)
         self.session.history.own(call.urn, remote.id, mark)
-        outputs = {**inputs, MADE: mark, READY: False}
+        outputs = {**inputs, MADE: mark, READY: False, SERVED: found == "adopted"}
         try:
             outputs |= self._facts(row)
             if "adopted" in kind.fields:
@@ -133,10 +136,14 @@ class Lifecycle:
             # By now a list that lagged behind shows what an earlier attempt made.
             maker.end_strays(remote.id)
         except Exception as error:
+            reason = sentences.known(error)
+            outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
+            if self._gives_up(reason, outputs):
+                raise Failed(self._ended(remote, reason, outputs, inputs)) from error
             raise FailedRecorded(
-                sentences.created(kind.noun, call.name, remote.id, sentences.known(error)),
+                sentences.created(kind.noun, call.name, remote.id, reason),
                 remote.id,
-                {**outputs, **self._facts(remote.seen), **remote.shown_once},
+                outputs,
                 inputs,
             ) from error
         return remote.id, settled
@@ -165,20 +172,14 @@ class Lifecycle:
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
                 ) from error
             undone = set(changes.updates) - remote.changed
-            raise FailedRecorded(
-                sentences.created(kind.noun, call.name, resource_id, reason),
-                resource_id,
-                _without_none(
-                    {
-                        **outputs,
-                        **{name: old_outputs.get(name) for name in undone},
-                        **self._facts(remote.seen),
-                        **remote.shown_once,
-                        READY: False,
-                    }
-                ),
-                _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}}),
-            ) from error
+            inputs = _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
+            outputs |= {name: old_outputs.get(name) for name in undone}
+            outputs |= {**self._facts(remote.seen), **remote.shown_once, READY: False}
+            said = sentences.created(kind.noun, call.name, resource_id, reason)
+            if self._gives_up(reason, outputs):
+                said = self._ended(remote, reason, outputs, inputs)
+                outputs["status"] = min(kind.states.ended) if kind.states else None
+            raise FailedRecorded(said, resource_id, _without_none(outputs), inputs) from error
 
     def read(self, resource_id: str, inputs: Bag, outputs: Bag) -> Reading | None:
         """What it is now; None where it is gone.
@@ -211,6 +212,7 @@ class Lifecycle:
                 f"replace it took it over; to have a new one, change an input, such as name"
             )
             return
+        self._refuse_protected(resource_id, outputs)
         if outputs.get("adopted"):
             call.warn(f"{resource_id} is left as it is, because adopt=True took it over")
             return
@@ -226,6 +228,46 @@ class Lifecycle:
             ) from error
 
     # Steps of the above
+
+    def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
+        """Raise Failed where the program protects it. because: what asks for a replacement."""
+        lifted = self.session.history.protection_is_lifted(self.call.urn)
+        if outputs.get("deletion_protection") is not True or lifted:
+            return
+        what = f"{because} cannot change without a new one" if because else "it is not deleted"
+        raise Failed(
+            sentences.sentence(
+                self.kind.noun,
+                self.call.name,
+                f"{what}, and deletion_protection is on",
+                f"nothing was changed ({resource_id})",
+                "set deletion_protection=False and run `pulumi up` first",
+            )
+        )
+
+    def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:
+        """Whether the program wants a machine ended that has failed, or is not up in time, before
+        it ever served. What `adopt` took over is never ended."""
+        if outputs.get(SERVED):
+            return False
+        if isinstance(reason, MachineFailed):
+            return outputs.get("on_failure") == "delete"
+        return isinstance(reason, TimedOut) and outputs.get("on_timeout") == "delete"
+
+    def _ended(self, remote: Remote, reason: OpenRelayError, outputs: Bag, inputs: Bag) -> str:
+        """End it, and say so. Raises FailedRecorded where that fails too."""
+        kind, call = self.kind, self.call
+        call.deadline = call.now() + kind.delete_seconds
+        try:
+            remote.ask_to_end()
+        except Exception as error:
+            both = f"{reason.what}, and ending it failed: {sentences.known(error).what}"
+            said = sentences.created(kind.noun, call.name, remote.id, OpenRelayError(both))
+            raise FailedRecorded(said, remote.id, outputs, inputs) from error
+        holds = f"it was ended and bills nothing ({remote.id})"
+        return sentences.sentence(
+            kind.noun, call.name, reason.what, holds, f"{RETRY} to make another"
+        )
 
     def _set_deadline(self, inputs: Bag) -> None:
         patience = seconds(inputs.get("capacity_timeout"))
@@ -266,7 +308,7 @@ class Lifecycle:
         if self.kind.waits(remote.new):
             row = remote.wait(self.kind.goal(remote.new))
         now = remote.find(self.call.now()) or made or remote.look()
-        return {**self._merged(outputs, row, now), **remote.shown_once, READY: True}
+        return {**self._merged(outputs, row, now), **remote.shown_once, READY: True, SERVED: True}
 
     def _merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
         """The outputs as they are now: what the detail tells, what only the list tells, and of the

@@ -108,6 +108,7 @@ class History:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[str, str | None]] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._unprotected: set[str] = set()
 
     def own(self, urn: str, resource_id: str, mark: str | None) -> None:
         """diff was asked about this record, or create has made it."""
@@ -118,6 +119,16 @@ class History:
         """Whether no other resource of this operation makes one of this kind and name."""
         with self._lock:
             return self._names.setdefault((kind, name), urn) == urn
+
+    def protection(self, urn: str, *, lifted: bool) -> None:
+        """Whether the program, as it is now, has lifted the protection of this resource."""
+        with self._lock:
+            (self._unprotected.add if lifted else self._unprotected.discard)(urn)
+
+    def protection_is_lifted(self, urn: str) -> bool:
+        """Whether diff has seen the program lift it; a resource that left the program lifts
+        none."""
+        return urn in self._unprotected
 
     def own_id(self, urn: str) -> str | None:
         """The recorded id, where a call has named it; a create that follows replaces it."""

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
-from ..lifecycle.duration import not_a_duration
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
-from ..lifecycle.machine import STATES, Machine
-from ..resource import Resource
+from ..lifecycle.machine import STATES, MachineKind
+from .machine import Machine
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
@@ -58,7 +57,7 @@ class ClusterReplica(dict[str, Any]):
     created_at: str
 
 
-class InferenceCluster(Resource, module="openrelay", name="InferenceCluster"):
+class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     """Replicas of one container image behind one endpoint.
 
     The number of replicas changes in place, and so do stopping and starting; everything else needs
@@ -118,11 +117,6 @@ class InferenceCluster(Resource, module="openrelay", name="InferenceCluster"):
     wait_for: In[Literal["running", "none"] | None] = setting(default=None, absent="running")
     """What a create or start waits for: `running` or `none`. Default: `running`. How long:
     `customTimeouts`, else 30 minutes."""
-    capacity_timeout: In[int | float | str | None] = setting(default=None, problem=not_a_duration)
-    """How long to wait for capacity where there is none: seconds, or a duration such as "2h".
-    Default: not at all, a clear error at once."""
-    adopt: In[bool | None] = setting(default=None, absent=False)
-    """Take over a live cluster of the same `name` instead of failing. Default: False."""
 
     status: Out[str] = output()
     """`running`, `degraded` (some replicas are unhealthy), `failed`, `stopped`, or a state that the
@@ -151,7 +145,7 @@ class InferenceCluster(Resource, module="openrelay", name="InferenceCluster"):
     """True where `adopt` took over an existing cluster, which a delete leaves in place."""
 
 
-class InferenceClusterKind(Machine, resource=InferenceCluster):
+class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     noun = "inference cluster"
     listed = Listed(
         "/v1/orgs/{org}/clusters",

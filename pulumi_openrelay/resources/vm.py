@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
-from ..lifecycle.duration import not_a_duration
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
-from ..lifecycle.machine import STATES, Machine
-from ..resource import Resource
+from ..lifecycle.machine import STATES, MachineKind
+from .machine import Machine
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
@@ -57,7 +56,7 @@ class VmTemplateInfo(dict[str, Any]):
     os_version: str
 
 
-class Vm(Resource, module="openrelay", name="Vm"):
+class Vm(Machine, module="openrelay", name="Vm"):
     """A GPU or CPU virtual machine, billed by the hour while it runs.
 
     Give `gpu_model_id` and `gpu_count` for a GPU VM, or `resource_size` for a CPU VM. Visibility,
@@ -136,11 +135,6 @@ class Vm(Resource, module="openrelay", name="Vm"):
     """What a create or start waits for: `running`, `ssh` (until its SSH server has answered:
     minutes later on a GPU VM), or `none`. Default: `running`. How long: `customTimeouts`, else 30
     minutes."""
-    capacity_timeout: In[int | float | str | None] = setting(default=None, problem=not_a_duration)
-    """How long to wait for capacity where there is none: seconds, or a duration such as "2h".
-    Default: not at all, a clear error at once."""
-    adopt: In[bool | None] = setting(default=None, absent=False)
-    """Take over a live VM of the same `name` instead of making one. Default: False."""
 
     status: Out[str] = output()
     """`deploying`, `running`, `stopped`, `failed`, `interrupted` (its node is away: it resumes by
@@ -229,7 +223,7 @@ class Vm(Resource, module="openrelay", name="Vm"):
     """True where `adopt` took over an existing VM, which a delete leaves in place."""
 
 
-class VmKind(Machine, resource=Vm):
+class VmKind(MachineKind, resource=Vm):
     noun = "VM"
     listed = Listed("/v1/orgs/{org}/vms", paged=True, query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)

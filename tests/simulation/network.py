@@ -33,6 +33,10 @@ class Weather:
     slow: float = 0.0
     death: float = 0.0
     """Of the whole plugin process, at a request."""
+    ghost: float = 0.0
+    """Of a request that was lost before the work: that it arrives all the same, a little later."""
+    interrupt: float = 0.0
+    """Ctrl-C, at a request."""
 
     def calm(self) -> None:
         for name in self.__dataclass_fields__:
@@ -118,12 +122,16 @@ class Network:
         if not request.only_reads:
             self._process.changes.append(f"{request.method} {urlsplit(request.url).path}")
         rng, weather = self._scheduler.rng, self._weather
+        if self._strikes("Ctrl-C", weather.interrupt, request):
+            self._process.cancelled = True
         if self._strikes("unreachable", weather.unreachable, request):
             raise Unreachable("the API cannot be reached")
         self._travel(weather)
         if self._strikes("death before the work", weather.death / 2, request):
+            self._haunt(request)
             self._scheduler.kill(self._process)
         if self._strikes("lost before the work", weather.lost_before, request):
+            self._haunt(request)
             raise AnswerLost("the connection broke before the answer")
         if self._strikes("429", weather.too_many, request):
             return self._too_many()
@@ -138,6 +146,8 @@ class Network:
         if self._strikes("death after the work", weather.death / 2, request):
             self._scheduler.kill(self._process)
         self._travel(weather)
+        if self._process.cancelled and rng.random() < 0.5:
+            raise Interrupted(sent=not request.only_reads)
         if self._strikes("lost after the work", weather.lost_after, request):
             raise AnswerLost("the connection broke before the answer")
         if self._strikes("5xx after the work", weather.status_after, request):
@@ -147,6 +157,17 @@ class Network:
             return WireAnswer(answer.status, {}, page if answer.body else b"{")
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return WireAnswer(answer.status, headers, answer.body)
+
+    def _haunt(self, request: WireRequest) -> None:
+        """Perhaps a request that nobody waits for any more arrives all the same."""
+        if not self._strikes("arrives late", self._weather.ghost, request):
+            return
+
+        def arrive() -> None:
+            self._scheduler.wait(self._scheduler.rng.uniform(0.0, 2.5))
+            self._world.handle(_translated(request))
+
+        self._scheduler.spawn(Process("ghost"), arrive)
 
     def _too_many(self) -> WireAnswer:
         asked = self._scheduler.rng.choice((None, 1, 3, 20))

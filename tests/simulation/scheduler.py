@@ -58,6 +58,7 @@ class Scheduler:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.clock = SimulatedClock()
+        self._main = getcurrent()
         self._tasks: list[Task] = []
         self._switches = 0
 
@@ -74,7 +75,8 @@ class Scheduler:
             finally:
                 task.ended.set()
 
-        task = Task(process, greenlet(run), wakes=self.clock.seconds)
+        # A task begun by another must not give its turns back to that one.
+        task = Task(process, greenlet(run, self._main), wakes=self.clock.seconds)
         process.tasks.append(task)
         self._tasks.append(task)
         return task
@@ -84,8 +86,7 @@ class Scheduler:
         task = self._current()
         task.wakes = self.clock.seconds + seconds
         task.event = event
-        assert task.run.parent is not None
-        task.run.parent.switch()
+        self._main.switch()
 
     def kill(self, process: Process) -> None:
         """End all its tasks where they stand; called by one of them."""

@@ -147,6 +147,7 @@ class Story:
                 break
         else:
             raise Broken(f"{engine.owner} does not converge: {self.lines[-1]}")
+        self._heed(engine.warnings)
         engine.up(program)
         if engine.process.changes:
             raise Broken(f"an up without changes sent {engine.process.changes}")
@@ -160,15 +161,25 @@ class Story:
             program = {**program, busy[1]: Declared(old.kind, inputs, old.timeout)}
         found = re.search(r"VM '(\w+)': .* may be the one that lives \(([^;]+);", sentence)
         for machine in found[2].split(", ") if found else ():
-            recorded = [record.id for engine in self.engines for record in engine.state]
-            if machine not in self.strangers and machine not in recorded:
-                self.world.call("POST", f"/v1/vms/{machine}/terminate")
-                self.scheduler.wait(60.0)
+            self._end_if_nobodys(machine)
         if found is None:
             return program
         old = program[found[1]]
         inputs = {**old.inputs, "name": "another"}
         return {**program, found[1]: Declared(old.kind, inputs, old.timeout)}
+
+    def _heed(self, warnings: list[str]) -> None:
+        """A person reads that another machine of a name that the program chose is alive."""
+        for warning in warnings:
+            found = re.search(r"another VM of the name .* exists \(([^,]+),", warning)
+            if found is not None:
+                self._end_if_nobodys(found[1])
+
+    def _end_if_nobodys(self, machine: str) -> None:
+        recorded = [record.id for engine in self.engines for record in engine.state]
+        if machine not in self.strangers and machine not in recorded:
+            self.world.call("POST", f"/v1/vms/{machine}/terminate")
+            self.scheduler.wait(60.0)
 
     def _program(self, number: int) -> Program:
         rng = self.rng
@@ -210,6 +221,9 @@ class Story:
             inputs.pop("wait_for", None)
         if rng.random() < 0.3:
             inputs["capacity_timeout"] = "10m"
+        if rng.random() < 0.3:
+            inputs["on_failure"] = rng.choice(("keep", "delete"))
+            inputs["on_timeout"] = rng.choice(("keep", "delete"))
         return inputs
 
     def _changed(self, program: Program) -> Program:
@@ -289,6 +303,8 @@ class Story:
             capacity=likely() / 2,
             slow=likely() / 2,
             death=rng.choice((0.0, 0.01, 0.05)),
+            ghost=rng.choice((0.0, 0.5)),
+            interrupt=rng.choice((0.0, 0.0, 0.01)),
         )
 
     def _scripts(self) -> None:

@@ -1,0 +1,29 @@
+"""What every machine takes in a program, beside what the API has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..lifecycle.duration import not_a_duration
+from ..lifecycle.fields import In, setting
+from ..resource import Resource
+
+
+class Machine(Resource):
+    """Settings of ours that every machine has; the API sees none of them."""
+
+    capacity_timeout: In[int | float | str | None] = setting(default=None, problem=not_a_duration)
+    """How long to wait for capacity where there is none: seconds, or a duration such as "2h".
+    Default: not at all, a clear error at once."""
+    on_failure: In[Literal["keep", "delete"] | None] = setting(default=None, absent="keep")
+    """What becomes of a machine that fails before it ever served: `keep` records it, and the next
+    `pulumi up` replaces it; `delete` ends it at once, so that it bills nothing. Default: `keep`."""
+    on_timeout: In[Literal["keep", "delete"] | None] = setting(default=None, absent="keep")
+    """What becomes of a machine that is not up in time: `keep` records it, and the next `pulumi up`
+    goes on waiting; `delete` ends it at once, so that it bills nothing. Default: `keep`."""
+    deletion_protection: In[bool | None] = setting(default=None, absent=False)
+    """True refuses to delete or replace it: lifting that takes a change of the program, and a
+    `pulumi up`. Default: False."""
+    adopt: In[bool | None] = setting(default=None, absent=False)
+    """Take over a live machine of the same `name` instead of making one; a delete then leaves it in
+    place. Default: False."""
