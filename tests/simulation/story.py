@@ -67,6 +67,7 @@ class Story:
         self.weather = self._weather()
         self._scripts()
         self._last: dict[Engine, Program] = {}
+        self.doubted: set[str] = set()
         owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
         self.engines = [Engine(self.scheduler, "dev", owner, self._connect) for owner in owners]
         self._together(self._live)
@@ -77,6 +78,7 @@ class Story:
         self._mend_machines()
         self.world.settings.change({"list_lag_seconds": 0.0})
         self._together(self._converge)
+        self._heed()
         self._count()
         self._together(Engine.destroy)
         made = [*self.world.store.table(Vm), *self.world.store.table(Cluster)]
@@ -147,7 +149,6 @@ class Story:
                 break
         else:
             raise Broken(f"{engine.owner} does not converge: {self.lines[-1]}")
-        self._heed(engine.warnings)
         engine.up(program)
         if engine.process.changes:
             raise Broken(f"an up without changes sent {engine.process.changes}")
@@ -160,26 +161,24 @@ class Story:
             inputs = {**old.inputs, "desired_state": "stopped", "wait_for": "running"}
             program = {**program, busy[1]: Declared(old.kind, inputs, old.timeout)}
         found = re.search(r"VM '(\w+)': .* may be the one that lives \(([^;]+);", sentence)
-        for machine in found[2].split(", ") if found else ():
-            self._end_if_nobodys(machine)
         if found is None:
             return program
+        self.doubted |= set(found[2].split(", "))
         old = program[found[1]]
         inputs = {**old.inputs, "name": "another"}
         return {**program, found[1]: Declared(old.kind, inputs, old.timeout)}
 
-    def _heed(self, warnings: list[str]) -> None:
-        """A person reads that another machine of a name that the program chose is alive."""
-        for warning in warnings:
-            found = re.search(r"another VM of the name .* exists \(([^,]+),", warning)
-            if found is not None:
-                self._end_if_nobodys(found[1])
-
-    def _end_if_nobodys(self, machine: str) -> None:
-        recorded = [record.id for engine in self.engines for record in engine.state]
-        if machine not in self.strangers and machine not in recorded:
-            self.world.call("POST", f"/v1/vms/{machine}/terminate")
-            self.scheduler.wait(60.0)
+    def _heed(self) -> None:
+        """When every stack stands, a person ends the machines that they were told of and that no
+        state records."""
+        told = " ".join(line for engine in self.engines for line in engine.warnings)
+        for machine in {
+            *re.findall(r"another VM of the name .*? exists \(([^,]+),", told),
+            *self.doubted,
+        }:
+            recorded = [record.id for engine in self.engines for record in engine.state]
+            if machine not in self.strangers and machine not in recorded:
+                self.world.call("POST", f"/v1/vms/{machine}/terminate")
 
     def _program(self, number: int) -> Program:
         rng = self.rng
