@@ -1,5 +1,6 @@
 """GPU machines on OpenRelay and inference on Relay, declared in Python and reconciled by Pulumi."""
 
+from . import relay as relay
 from . import webhooks as webhooks
 from .lookups import gpu_model_id as gpu_model_id
 from .owner import Owner as Owner
@@ -17,5 +18,6 @@ __all__ = [
     "Vm",
     "Webhook",
     "gpu_model_id",
+    "relay",
     "webhooks",
 ]

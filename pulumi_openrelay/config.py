@@ -6,6 +6,10 @@
 | `openrelay:apiUrl`          | `OPENRELAY_API_URL`   | `https://api.openrelay.inc`    |
 | `openrelay:organizationId`  | `OPENRELAY_ORGANIZATION_ID` | the key's, asked from `whoami` |
 | `openrelay:maxRetries`      |                       | 9 repeats of a request         |
+| `relay:apiKey` (secret)     | `RELAY_API_KEY`       | none: instances need it        |
+| `relay:customerToken` (secret) | `RELAY_CUSTOMER_TOKEN` | the API key, if the superkey |
+| `relay:baseUrl`             | `RELAY_BASE_URL`      | `https://relaygpu.com`         |
+| `relay:maxRetries`          |                       | 9 repeats of a request         |
 
 The stack's configuration wins over the environment, as with every Pulumi provider.
 """
@@ -21,12 +25,16 @@ from urllib.parse import urlsplit
 from .errors import Misconfigured
 
 DEFAULT_URL = "https://api.openrelay.inc"
+DEFAULT_RELAY_URL = "https://relaygpu.com"
 DEFAULT_RETRIES = 9
+
+Get = Callable[[str], Any]
+"""Reads one configuration value in clear, None where it is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one service, resolved. The key never shows in a repr."""
+    """The settings of OpenRelay, resolved. The key never shows in a repr."""
 
     api_key: str = field(repr=False)
     api_key_source: str
@@ -35,54 +43,103 @@ class Settings:
     max_retries: int
 
 
-def resolve(get: Callable[[str], Any], environment: Mapping[str, str] | None = None) -> Settings:
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The settings of Relay, resolved. At least one of the two credentials is there."""
+
+    api_key: str | None = field(repr=False)
+    api_key_source: str
+    customer_token: str | None = field(repr=False)
+    customer_token_source: str
+    base_url: str
+    max_retries: int
+
+
+def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
     """The OpenRelay settings from the stack's configuration and the environment.
 
-    get: reads one configuration value in clear, None where it is not set. environment: None means
-    this process's. Raises Misconfigured, which says what to set.
+    environment: None means this process's. Raises Misconfigured, which says what to set.
     """
-    env = os.environ if environment is None else environment
-
-    def find(key: str, variable: str | None) -> tuple[str | None, str]:
-        value = get(key)
-        if value not in (None, ""):
-            return str(value), f"the stack's configuration ({key})"
-        if variable and env.get(variable):
-            return env[variable], f"the environment ({variable})"
-        return None, "nowhere"
-
-    api_key, api_key_source = find("openrelay:apiKey", "OPENRELAY_API_KEY")
-    if not api_key or not api_key.strip():
+    sources = _Sources(get, environment)
+    api_key, source = sources.credential("the API key", "openrelay:apiKey", "OPENRELAY_API_KEY")
+    if api_key is None:
         raise Misconfigured(
             "no API key is configured",
             "run `pulumi config set --secret openrelay:apiKey <key>` or set OPENRELAY_API_KEY",
         )
-    api_key = api_key.strip()
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise Misconfigured(
-            f"the API key from {api_key_source} has characters that no key has",
-            "check what was pasted",
-        )
-
-    api_url, api_url_source = find("openrelay:apiUrl", "OPENRELAY_API_URL")
-    api_url = (api_url or DEFAULT_URL).strip().rstrip("/")
-    parts = urlsplit(api_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Misconfigured(
-            f"the API's URL from {api_url_source} is {api_url!r}, which is no http(s) URL",
-            f"give one such as {DEFAULT_URL}",
-        )
-
-    organization_id, _ = find("openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID")
-    retries, retries_source = find("openrelay:maxRetries", None)
-    if retries is not None and not retries.isdecimal():
-        raise Misconfigured(
-            f"the number of retries from {retries_source} is {retries!r}", "give a whole number"
-        )
+    organization_id, _ = sources.find("openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID")
     return Settings(
         api_key=api_key,
-        api_key_source=api_key_source,
-        api_url=api_url,
+        api_key_source=source,
+        api_url=sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL),
         organization_id=organization_id,
-        max_retries=DEFAULT_RETRIES if retries is None else int(retries),
+        max_retries=sources.retries("openrelay:maxRetries"),
     )
+
+
+def resolve_relay(get: Get, environment: Mapping[str, str] | None = None) -> RelaySettings:
+    """The Relay settings, as `resolve` does it for OpenRelay. Raises Misconfigured."""
+    sources = _Sources(get, environment)
+    api_key, api_key_source = sources.credential("the API key", "relay:apiKey", "RELAY_API_KEY")
+    token, token_source = sources.credential(
+        "the customer token", "relay:customerToken", "RELAY_CUSTOMER_TOKEN"
+    )
+    if api_key is None and token is None:
+        raise Misconfigured(
+            "no API key is configured",
+            "run `pulumi config set --secret relay:apiKey <key>` or set RELAY_API_KEY",
+        )
+    return RelaySettings(
+        api_key=api_key,
+        api_key_source=api_key_source,
+        customer_token=token,
+        customer_token_source=token_source,
+        base_url=sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL),
+        max_retries=sources.retries("relay:maxRetries"),
+    )
+
+
+class _Sources:
+    """The stack's configuration and the environment, each value with where it was found."""
+
+    def __init__(self, get: Get, environment: Mapping[str, str] | None) -> None:
+        self._get = get
+        self._environment = os.environ if environment is None else environment
+
+    def find(self, key: str, variable: str | None) -> tuple[str | None, str]:
+        value = self._get(key)
+        if value not in (None, ""):
+            return str(value), f"the stack's configuration ({key})"
+        if variable and self._environment.get(variable):
+            return self._environment[variable], f"the environment ({variable})"
+        return None, "nowhere"
+
+    def credential(self, title: str, key: str, variable: str) -> tuple[str | None, str]:
+        value, source = self.find(key, variable)
+        value = (value or "").strip()
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise Misconfigured(
+                f"{title} from {source} has characters that no key has", "check what was pasted"
+            )
+        return value or None, source
+
+    def url(self, key: str, variable: str, default: str) -> str:
+        value, source = self.find(key, variable)
+        url = (value or default).strip().rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Misconfigured(
+                f"the API's URL from {source} is {url!r}, which is no http(s) URL",
+                f"give one such as {default}",
+            )
+        return url
+
+    def retries(self, key: str) -> int:
+        value, source = self.find(key, None)
+        if value is None:
+            return DEFAULT_RETRIES
+        if not value.isdecimal():
+            raise Misconfigured(
+                f"the number of retries from {source} is {value!r}", "give a whole number"
+            )
+        return int(value)

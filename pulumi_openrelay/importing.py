@@ -14,7 +14,7 @@ from .caller import Call
 from .errors import NotFound, OpenRelayError
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
-from .lifecycle.run import Lifecycle
+from .lifecycle.run import SINGLETON, Lifecycle
 from .lifecycle.session import Session
 from .provider import Provider
 
@@ -56,9 +56,11 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
 
 
 def living(session: Session, call: Call, kind: Kind) -> dict[str, str]:
-    """The names of all that the organization has of a kind, by id."""
+    """The names of all that there are of a kind, by id."""
+    if kind.singleton:
+        return {SINGLETON: kind.noun}
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:
         return {}
-    return {key: str(row.get("name") or key) for key, row in rows.items() if kind.lives(row)}
+    return {key: kind.called(row) or key for key, row in rows.items() if kind.lives(row)}

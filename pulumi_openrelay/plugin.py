@@ -1,4 +1,4 @@
-"""What the providers of one plugin process share: one session for each configuration."""
+"""What the providers of one plugin process share: a session for each service and configuration."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ from collections.abc import Callable
 from typing import Any
 
 from .api.client import Client
-from .api.openrelay import OpenRelay
 from .api.transport import HttpxTransport
-from .config import Settings, resolve
+from .config import RelaySettings, Settings, resolve, resolve_relay
+from .lifecycle.service import OPENRELAY, RELAY, Service
 from .lifecycle.session import Session
 
-_sessions: dict[Settings, Session] = {}
+_sessions: dict[Settings | RelaySettings, Session] = {}
 _lock = threading.Lock()
 
 
-def session(get: Callable[[str], Any]) -> Session:
-    """The session of this configuration. get: reads one value of the stack's configuration.
+def session(get: Callable[[str], Any], service: Service = OPENRELAY) -> Session:
+    """The session of this service with this configuration. get: reads one value of it.
 
     Raises Misconfigured.
     """
-    settings = resolve(get)
+    settings = resolve_relay(get) if service is RELAY else resolve(get)
     with _lock:
         if settings not in _sessions:
-            transport = HttpxTransport()
-            client = Client(
-                settings.api_url,
-                OpenRelay(settings),
-                transport,
-                max_retries=settings.max_retries,
-            )
-            _sessions[settings] = Session(client, settings.organization_id)
+            _sessions[settings] = _connect(settings)
         return _sessions[settings]
+
+
+def _connect(settings: Settings | RelaySettings) -> Session:
+    transport = HttpxTransport()
+    if isinstance(settings, RelaySettings):
+        from .api.relay import Relay
+
+        dialect, retries = Relay(settings), settings.max_retries
+        return Session(Client(settings.base_url, dialect, transport, max_retries=retries))
+    from .api.openrelay import OpenRelay
+
+    client = Client(
+        settings.api_url, OpenRelay(settings), transport, max_retries=settings.max_retries
+    )
+    return Session(client, settings.organization_id)

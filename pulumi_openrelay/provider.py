@@ -96,7 +96,13 @@ class Provider(ResourceProvider):
         from .lifecycle.run import Lifecycle
         from .plugin import session
 
-        return Lifecycle(KINDS[self.kind], session(self._get), call)
+        kind = KINDS[self.kind]
+        try:
+            shared = session(self._get, kind.service)
+        except Misconfigured as error:
+            call.fail(f"{kind.service.title}: {error.what}; {error.advice}")
+            raise
+        return Lifecycle(kind, shared, call)
 
 
 @contextmanager
@@ -110,7 +116,4 @@ def _told() -> Iterator[EngineCall]:
         raise
     except Failed as failure:
         call.fail(str(failure))
-        raise
-    except Misconfigured as error:
-        call.fail(f"OpenRelay: {error.what}; {error.advice}")
         raise

@@ -31,6 +31,7 @@ from .lifecycle.fields import (
     shape,
     updates,
 )
+from .lifecycle.service import OPENRELAY, SERVICES, Service
 from .owner import owner_of_this_stack
 from .provider import Provider
 
@@ -44,8 +45,8 @@ def _argument(*, default: Any = ..., kw_only: bool = True) -> Any:
     del default, kw_only
 
 
-def _declared(cls: type) -> dict[str, Field]:
-    """The properties that the class itself declares, each with the type of its values."""
+def _declared(cls: type, service: Service) -> dict[str, Field]:
+    """The properties that the class itself declares, each with its type and its name in the API."""
     fields: dict[str, Field] = {}
     for name, annotation in inspect.get_annotations(cls, eval_str=True).items():
         field = cls.__dict__.get(name)
@@ -59,6 +60,7 @@ def _declared(cls: type) -> dict[str, Field]:
         if (field.role is Role.OUTPUT) != _speaks_of_a_property(annotation, Out):
             raise TypeError(f"{cls.__name__}.{name}: output() and Out[...] go together")
         field.shape = shape(annotation)
+        field.wire = field.wire or service.wire(name)
         fields[name] = field
     return fields
 
@@ -84,7 +86,8 @@ class Resource(_Declared):
         """module and name: what the resource's type is made of; a base of several has neither."""
         super().__init_subclass__(module=module, name=name, **keywords)
         cls.token = f"{module}:{name}"
-        cls.fields = {**getattr(cls, "fields", {}), **_declared(cls)}
+        service = SERVICES.get(module, OPENRELAY)
+        cls.fields = {**getattr(cls, "fields", {}), **_declared(cls, service)}
         # For Pulumi, which reads the types of outputs here: without them, an int is a float.
         cls.__annotations__ = {
             name: GenericAlias(pulumi.Output, (field.shape,)) for name, field in cls.fields.items()

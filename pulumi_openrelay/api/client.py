@@ -21,7 +21,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import (
@@ -32,6 +32,7 @@ from ..errors import (
     ServerError,
     Unreachable,
 )
+from .dialect import Dialect
 from .transport import Transport, WireAnswer, WireRequest
 
 if TYPE_CHECKING:
@@ -68,22 +69,6 @@ class Request:
         if self.idempotency_key is not None:
             return True
         return self.method != "POST" if self.repeatable is None else self.repeatable
-
-
-class Dialect(Protocol):
-    """What differs between the services: how one authenticates, and how errors are told."""
-
-    def headers(self) -> Mapping[str, str]:
-        """The headers that authenticate a request."""
-        ...
-
-    def error(self, answer: WireAnswer, body: Any) -> ApiError:
-        """The error that an answer of 300 and more means. body: its JSON, or None."""
-        ...
-
-    def asks_for_repeat(self, error: ApiError) -> bool:
-        """True where the API did no work and wants to be asked again."""
-        ...
 
 
 class Client:
@@ -146,7 +131,7 @@ class Client:
             self._pause(failure, tries, request, caller)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"accept": "application/json", **self._dialect.headers()}
+        headers = {"accept": "application/json", **self._dialect.headers(request.path)}
         if request.body is not None:
             headers["content-type"] = "application/json"
         if request.idempotency_key is not None:

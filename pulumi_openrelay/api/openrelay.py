@@ -7,7 +7,6 @@ status and refine on the code; a code that nobody knows changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..config import Settings
@@ -24,6 +23,7 @@ from ..errors import (
     ServerError,
     Unauthorized,
 )
+from .dialect import one_line, retry_after
 from .transport import WireAnswer
 
 CAPACITY_CODES = frozenset(
@@ -36,7 +36,6 @@ CAPACITY_CODES = frozenset(
     }
 )
 REPEAT_CODES = frozenset({"CONCURRENT_UPDATE", "TOO_MANY_CLUSTERS_CREATING"})
-LONGEST_MESSAGE = 300
 
 
 class OpenRelay:
@@ -45,7 +44,7 @@ class OpenRelay:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, path: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {self._settings.api_key}"}
 
     def asks_for_repeat(self, error: ApiError) -> bool:
@@ -55,7 +54,7 @@ class OpenRelay:
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         code = envelope.get("code")
         code = code if isinstance(code, str) and code else None
-        message = self._message(envelope.get("error"))
+        message = one_line(envelope.get("error"), self._settings.api_key)
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
         kind, what, advice = self._meaning(answer.status, code, said, envelope)
@@ -113,30 +112,3 @@ class OpenRelay:
         if status >= 500:
             return ServerError, f"the API failed ({said})", RETRY
         return Rejected, f"the API refused the request ({said})", "correct it and run it again"
-
-    def _message(self, message: Any) -> str:
-        """The API's sentence on one line, without its full stop and without our key."""
-        if not isinstance(message, str):
-            return ""
-        line = " ".join(message.split()).replace(self._settings.api_key, "[key]").rstrip(".")
-        return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for, given as seconds or as a date; None where it is absent.
-
-    A date is counted from the server's own `Date`: our clock may be wrong.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
-        since = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - since).total_seconds())
-    except (TypeError, ValueError):
-        return None

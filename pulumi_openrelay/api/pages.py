@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerLost, Rejected
@@ -11,9 +12,19 @@ from .client import Client, Request
 if TYPE_CHECKING:
     from ..caller import Caller
 
-PAGE_SIZE = 100
 # A server whose cursors lead in a circle must not hold us for ever.
 MOST_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """How a list comes in pages. items, cursor: where an answer has its items and the cursor of the
+    next page. asks: the query that takes the cursor. size: the longest page to ask for."""
+
+    items: str = "items"
+    cursor: str = "nextCursor"
+    asks: str = "cursor"
+    size: int = 100
 
 
 def read_all(
@@ -23,44 +34,46 @@ def read_all(
     query: Mapping[str, str],
     caller: Caller,
     *,
-    paged: bool,
+    pages: Pages | None,
+    key: str = "id",
 ) -> dict[str, dict[str, Any]]:
     """Every item of the list by its id, in the API's order.
 
-    paged: the answers are `{items, nextCursor}`; else one plain array of all there is.
+    pages: None for one plain array of all there is. key: where an item has its id; it is put under
+    `id` too.
 
     A list that changes while its pages are read may show an item twice, or not at all: absence
     from one reading is no proof that the thing is gone.
     """
     rows: dict[str, dict[str, Any]] = {}
-    if not paged:
+    if pages is None:
         request = Request("GET", path, parts, query, answers=list)
-        return _add(rows, client.send(request, caller))
-    asked = {**query, "limit": str(PAGE_SIZE)}
+        return _add(rows, client.send(request, caller), key)
+    asked = {**query, "limit": str(pages.size)}
     for _ in range(MOST_PAGES):
         request = Request("GET", path, parts, asked, answers=dict)
         try:
             page = client.send(request, caller)
         except Rejected:
             # The longest page is unknown: where ours is refused, the server chooses.
-            if "limit" not in asked or "cursor" in asked:
+            if "limit" not in asked or pages.asks in asked:
                 raise
             asked = dict(query)
             continue
-        _add(rows, page.get("items"))
-        cursor = page.get("nextCursor")
+        _add(rows, page.get(pages.items), key)
+        cursor = page.get(pages.cursor)
         if not cursor:
             return rows
-        asked = {**asked, "cursor": str(cursor)}
+        asked = {**asked, pages.asks: str(cursor)}
     raise AnswerLost(f"the API's list did not end within {MOST_PAGES} pages")
 
 
-def _add(rows: dict[str, dict[str, Any]], items: Any) -> dict[str, dict[str, Any]]:
+def _add(rows: dict[str, dict[str, Any]], items: Any, key: str) -> dict[str, dict[str, Any]]:
     if not isinstance(items, list):
         # To take this for an empty list would be to take every thing in it for gone.
         raise AnswerLost("the API answered with a list that is none")
     for item in items:
-        if isinstance(item, dict) and item.get("id") not in (None, ""):
-            item["id"] = str(item["id"])
+        if isinstance(item, dict) and item.get(key) not in (None, ""):
+            item["id"] = str(item[key])
             rows[item["id"]] = item
     return rows

@@ -10,6 +10,7 @@ import click
 from ..caller import Direct
 from ..errors import OpenRelayError
 from ..lifecycle.sentences import Failed
+from ..lifecycle.service import Service
 from ..lifecycle.session import Session
 from ..plugin import session
 
@@ -19,9 +20,9 @@ def console(name: str = "") -> Direct:
     return Direct(lambda text: click.echo(f"warning: {text}", err=True), name)
 
 
-def configured() -> Session:
+def configured(service: Service) -> Session:
     """A session by the environment alone: a command has no stack."""
-    return session(lambda _key: None)
+    return session(lambda _key: None, service)
 
 
 @contextmanager

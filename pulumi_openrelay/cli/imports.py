@@ -18,8 +18,9 @@ from .console import configured, console, one_sentence
 def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bool) -> None:
     """Print a file for `pulumi import --file` with existing resources.
 
-    WHAT is vm, ssh-key, inference-cluster or webhook; IDS are theirs. The key is read from
-    OPENRELAY_API_KEY. Then:
+    WHAT is vm, ssh-key, inference-cluster, webhook, instance, api-key, model-allowlist,
+    account-settings or webhook-secret; IDS are theirs. The key is read from OPENRELAY_API_KEY or
+    RELAY_API_KEY. Then:
 
     \b
       pulumi-openrelay import vm 6fa284fb > existing.json
@@ -32,7 +33,8 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
     if name is not None and len(ids) != 1:
         raise click.UsageError("--name goes with one id")
     with one_sentence():
-        session, kind = configured(), kind_of(what)
+        kind = kind_of(what)
+        session = configured(kind.service)
         names = living(session, console(), kind)
         resources = []
         for resource_id in names if everything else ids:

@@ -22,14 +22,17 @@ from typing import (
     get_type_hints,
 )
 
+from ..api.pages import Pages
 from ..errors import OpenRelayError
-from .fields import Field, Role, camel
+from .fields import NAME, Field, Role
+from .service import SERVICES, Service
 
 if TYPE_CHECKING:
     from .remote import Remote
 
 Inputs = Mapping[str, Any]
 Row = Mapping[str, Any]
+Catalog = Mapping[str, Any]
 Step = Callable[[Any, "Remote"], None]
 S = TypeVar("S", bound=Step)
 
@@ -39,14 +42,16 @@ KINDS: dict[str, Kind] = {}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Where a list is read. paged: `{items, nextCursor}`; else a plain array of all there is.
+    """Where a list is read. pages: None for a plain array of all there is.
 
-    missing: what a 404 means here, for an API that not every organization has.
+    key: where a row has its id. missing: what a 404 means here, for an API that not every
+    organization has.
     """
 
     path: str
-    paged: bool
+    pages: Pages | None = None
     query: tuple[tuple[str, str], ...] = ()
+    key: str = "id"
     missing: str | None = None
 
 
@@ -62,12 +67,13 @@ class Create:
 class Delete:
     """The request that ends one; repeating it is safe.
 
-    waits_out: codes of a 409 that may end by itself, such as a key still held by a dying machine,
-    and for how many seconds that is hoped for.
+    after: the path of a POST that goes before it. waits_out: codes of a 409 that may end by itself,
+    such as a key still held by a dying machine, and for how many seconds that is hoped for.
     """
 
     method: str
     path: str
+    after: str | None = None
     waits_out: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -76,13 +82,14 @@ class States:
     """What a status means. A status that is in none of these sets is on its way somewhere.
 
     running: it serves. stopped: it rests, and bills nothing. failed: it does not recover by itself.
-    ended: it is gone for good, though the API may list it for ever.
+    ended: it is gone for good, though the API may list it for ever. ending: it soon will be.
     """
 
     running: frozenset[str]
-    stopped: frozenset[str]
     failed: frozenset[str]
     ended: frozenset[str]
+    stopped: frozenset[str] = frozenset()
+    ending: frozenset[str] = frozenset()
 
     def rests(self, status: str) -> bool:
         """True for a status that is not left without a request."""
@@ -107,6 +114,8 @@ class Kind:
 
     noun: ClassVar[str]
     """What users call it: "VM", "SSH key"."""
+    singleton: ClassVar[bool] = False
+    """True for a setting of the account: it is read and set, never made, listed or deleted."""
     listed: ClassVar[Listed]
     create: ClassVar[Create]
     delete: ClassVar[Delete]
@@ -118,12 +127,15 @@ class Kind:
     create_seconds: ClassVar[float] = 60.0
     """How long a create or update waits by default: `customTimeouts` win."""
     delete_seconds: ClassVar[float] = 600.0
+    catalog: ClassVar[tuple[str, ...]] = ()
+    """GETs that tell what is on offer and what it costs; check reads them where it can."""
     bills: ClassVar[bool] = False
     """True for a machine: a leftover costs money."""
     shown_once: ClassVar[bool] = False
     """True where the create answers with a secret that nothing gives again: a leftover is
     useless."""
 
+    service: ClassVar[Service]
     token: ClassVar[str]
     resource: ClassVar[type[Any]]
     fields: ClassVar[Mapping[str, Field]]
@@ -135,6 +147,7 @@ class Kind:
             return  # what several kinds have in common
         cls.resource = resource
         cls.token = resource.token
+        cls.service = SERVICES[resource.token.partition(":")[0]]
         cls.fields = resource.fields
         cls.steps = tuple(
             (step.changes, step) for step in vars(cls).values() if hasattr(step, "changes")
@@ -157,6 +170,22 @@ class Kind:
         """
         del inputs, known
         return iter(())
+
+    def not_offered(
+        self, inputs: Inputs, known: Callable[..., bool], catalog: Catalog
+    ) -> Iterator[tuple[str, str]]:
+        """What of the inputs the API does not have on offer: (property, reason) pairs.
+
+        catalog: the answers of the kind's `catalog`, by path, those that could be read.
+        """
+        del inputs, known, catalog
+        return iter(())
+
+    def foreseen(self, inputs: Inputs, catalog: Catalog) -> dict[str, Any]:
+        """Outputs that are known before anything is made, by property name: preview shows them, and
+        policies see them. What is not known is left out."""
+        del inputs, catalog
+        return {}
 
     def remarks(self, inputs: Inputs) -> Iterator[str]:
         """What is worth a warning in preview, though the API would take it."""
@@ -208,7 +237,23 @@ class Kind:
 
     def twin(self, row: Row, inputs: Inputs) -> bool:
         """Whether an existing thing is the one that these inputs describe: by default, by name."""
-        return bool(row.get("name") == inputs.get("name"))
+        return bool(self.called(row) == inputs.get(self.name_key))
+
+    @property
+    def name_key(self) -> str:
+        """The input that has the name by which what this resource made is found again."""
+        return "name" if "name" in self.fields else NAME
+
+    def called(self, row: Row) -> str | None:
+        """That name, as a row tells it."""
+        name = row.get("name")
+        return name if isinstance(name, str) else None
+
+    def nameless(self, inputs: Inputs) -> bool:
+        """Whether nothing of what these inputs make can carry a name: then only its likeness, and
+        what existed before, tell which one it is."""
+        del inputs
+        return False
 
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]
@@ -228,8 +273,10 @@ class Kind:
     def is_of_use(self, row: Row) -> bool:
         """Whether one that an earlier attempt left unrecorded can be gone on with: its secret must
         not be lost, and it must not have failed."""
-        failed = self.states is not None and str(row.get("status")) in self.states.failed
-        return not self.shown_once and not failed
+        if self.states is None:
+            return not self.shown_once
+        lost = self.states.failed | self.states.ended | self.states.ending
+        return not self.shown_once and str(row.get("status")) not in lost
 
     def taken(self, row: Row) -> OpenRelayError:
         """What to say of an existing one that is in the way of making another."""
@@ -237,6 +284,11 @@ class Kind:
             f"one of the name {row.get('name')!r} exists already ({row['id']})",
             "take it over with adopt=True, or choose another name",
         )
+
+    def rate(self, row: Row) -> int | None:
+        """US cents an hour that it bills while it runs, None where the API does not say."""
+        cents = row.get("pricePerHourCents")
+        return cents if isinstance(cents, int) else None
 
     def shown(self, row: Row) -> dict[str, Any]:
         """Secrets in the answer to the create that no later answer gives again, by property."""
@@ -254,34 +306,33 @@ def facts(kind: Kind, row: Row) -> dict[str, Any]:
     return {
         field.name: value
         for field in kind.fields.values()
-        if field.readable and (value := _read(row.get(field.wire), field.shape)) is not None
+        if field.readable
+        and (value := _read(row.get(field.wire), field.shape, kind.service.wire)) is not None
     }
 
 
-def _read(value: Any, shape: Any) -> Any:
+def _read(value: Any, shape: Any, wire: Callable[[str], str]) -> Any:
     """A value of the wire as its type has it; None for one that does not fit its type.
 
-    The keys of declared objects become snake case, those of maps stay. An API in preview may answer
+    The keys of declared objects become ours, those of maps stay. An API in preview may answer
     with another type than it documents: that must not break a program.
     """
     origin, args = get_origin(shape), get_args(shape)
     if origin in (Union, UnionType):
-        options = (_read(value, option) for option in args if option is not NoneType)
+        options = (_read(value, option, wire) for option in args if option is not NoneType)
         return next((read for read in options if read is not None), None)
     if origin in (Sequence, list):
-        return [_read(item, args[0]) for item in value] if isinstance(value, list) else None
+        return [_read(item, args[0], wire) for item in value] if isinstance(value, list) else None
     if origin is Mapping:
         return value if isinstance(value, dict) else None
     if isinstance(shape, type) and issubclass(shape, dict):
-        return _read_object(value, shape) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return None
+        parts = ((name, _read(value.get(wire(name)), hint, wire)) for name, hint in _parts(shape))
+        return {name: part for name, part in parts if part is not None}
     return None if isinstance(value, (dict, list)) else value
 
 
-def _read_object(value: Mapping[str, Any], shape: type) -> dict[str, Any]:
-    parts = {name: _read(value.get(camel(name)), hint) for name, hint in _parts(shape).items()}
-    return {name: part for name, part in parts.items() if part is not None}
-
-
 @cache
-def _parts(shape: type) -> dict[str, Any]:
-    return get_type_hints(shape)
+def _parts(shape: type) -> tuple[tuple[str, Any], ...]:
+    return tuple(get_type_hints(shape).items())

@@ -44,6 +44,10 @@ READY = "__ready"
 """An output: whether the last create or update reached what the program waits for."""
 SERVED = "__served"
 """An output: whether any has: from then on, a machine's disk may hold data."""
+NAME = "__name"
+"""An input: the generated name of a thing whose kind has no `name`."""
+BEFORE = "__before"
+"""An output: how a setting of the account was found, which a delete restores."""
 
 
 class Role(Enum):
@@ -106,7 +110,6 @@ class Field:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-        self.wire = self.wire or camel(name)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -121,12 +124,6 @@ class Field:
     @property
     def is_input(self) -> bool:
         return self.role is not Role.OUTPUT
-
-
-def camel(name: str) -> str:
-    """`gpu_model_id` as the API writes it: `gpuModelId`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 # The `default` of the specifiers below speaks to type checkers alone: it makes the argument

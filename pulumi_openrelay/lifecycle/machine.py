@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Conflict
-from .declare import Inputs, Kind, Row, States
+from .declare import Catalog, Inputs, Kind, Row, States
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -18,11 +18,15 @@ STATES = States(
 )
 
 
+PRICING = "/v1/pricing"
+
+
 class MachineKind(Kind):
     """A kind with a `desired_state` of `running` (the meaning of leaving it out) or `stopped`."""
 
     states = STATES
     bills = True
+    catalog = (PRICING,)
     create_seconds = 1800.0
 
     def goal(self, inputs: Inputs) -> frozenset[str]:
@@ -32,9 +36,23 @@ class MachineKind(Kind):
 
     def derived(self, row: Row) -> dict[str, Any]:
         status = str(row.get("status"))
+        stopped, rate = status in STATES.stopped, self.rate(row)
+        told = {} if rate is None else {"rate_cents_per_hour": 0 if stopped else rate}
         if status in STATES.failed:
+            return told
+        return {**told, "desired_state": "stopped" if stopped else "running"}
+
+    def size(self, inputs: Inputs) -> int | None:
+        """How many times the price of one GPU, or of one `resource_size`, it bills."""
+        raise NotImplementedError
+
+    def foreseen(self, inputs: Inputs, catalog: Catalog) -> dict[str, Any]:
+        if inputs.get("desired_state") == "stopped":
+            return {"rate_cents_per_hour": 0}
+        price, size = _price(inputs, catalog.get(PRICING)), self.size(inputs)
+        if price is None or size is None:
             return {}
-        return {"desired_state": "stopped" if status in STATES.stopped else "running"}
+        return {"rate_cents_per_hour": price * size}
 
     def stop(self, machine: Remote, path: str) -> None:
         """POST the path, which stops one that does not rest already."""
@@ -50,3 +68,20 @@ class MachineKind(Kind):
         if STATES.rests(status):
             machine.stale = status
             machine.act(path, done=lambda row: not STATES.rests(str(row.get("status"))))
+
+
+def _price(inputs: Inputs, pricing: Any) -> int | None:
+    """Cents an hour of one GPU of the model and tier, or of one machine of the size."""
+    if not isinstance(pricing, dict):
+        return None
+    # A tier that is left out is the API's choice, which is `community`.
+    wanted = {"gpuModelId": inputs.get("gpu_model_id"), "tier": inputs.get("tier") or "community"}
+    prices = pricing.get("gpu")
+    if inputs.get("gpu_model_id") is None:
+        wanted = {"resourceSize": inputs.get("resource_size")}
+        prices = pricing.get("cpu")
+    for price in prices if isinstance(prices, list) else []:
+        if isinstance(price, dict) and wanted.items() <= price.items():
+            cents = price.get("pricePerHourCents")
+            return cents if isinstance(cents, int) else None
+    return None

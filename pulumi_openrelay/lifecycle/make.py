@@ -11,6 +11,7 @@ from . import naming
 from .declare import KINDS
 from .fields import OWNER
 from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe
+from .service import OPENRELAY
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -31,6 +32,7 @@ class Maker:
         self._inputs = inputs
         self._owner = str(inputs.get(OWNER))
         self._prefix = naming.prefix(self._owner, call.urn, call.name)
+        self._name = str(inputs.get(kind.name_key))
         self._replaced_id = session.history.own_id(call.urn)
         self._spent = {self._replaced_id}
         """Ids that a repeated key may answer with, and that are not what is to be made."""
@@ -42,13 +44,13 @@ class Maker:
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
-        kind, name = self._kind, self._inputs.get("name")
+        kind, name = self._kind, self._name
         self._before = self._rows(self._began)
         rows = self._before.values()
         living = [row for row in rows if kind.lives(row) and row["id"] != self._replaced_id]
-        mine = [row for row in living if str(row.get("name")).startswith(self._prefix)]
-        mine.sort(key=lambda r: (r.get("name") != name, str(r.get("createdAt")), r["id"]))
-        keeps = bool(mine) and mine[0].get("name") == name and kind.is_of_use(mine[0])
+        mine = [row for row in living if self._has_my_name(row)]
+        mine.sort(key=lambda r: (kind.called(r) != name, str(made_at(kind, r)), r["id"]))
+        keeps = bool(mine) and kind.called(mine[0]) == name and kind.is_of_use(mine[0])
         for row in mine[1:] if keeps else mine:
             self._end_leftover(row)
         if keeps:
@@ -59,7 +61,7 @@ class Maker:
             return self._only(twins), "adopted"
         if twins and not kind.create.idempotent:
             raise kind.taken(twins[0])
-        claims = self._session.history.claims_name(self._call.urn, kind.token, str(name))
+        claims = self._session.history.claims_name(self._call.urn, kind.token, name)
         if not claims and not kind.create.idempotent:
             raise OpenRelayError(
                 f"another resource of this program makes one of the name {name!r}",
@@ -74,7 +76,7 @@ class Maker:
         was last read since the create began."""
         for row in self._rows(self._began).values():
             others = row["id"] not in (resource_id, self._replaced_id, *self._before)
-            if others and self._kind.lives(row) and str(row.get("name")).startswith(self._prefix):
+            if others and self._kind.lives(row) and self._has_my_name(row):
                 self._end_leftover(row)
 
     def _make(self) -> Row:
@@ -121,8 +123,8 @@ class Maker:
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
         if create.idempotent:
-            urn, name = self._call.urn, str(self._inputs.get("name"))
-            key = naming.idempotency_key(self._owner, urn, name, self._replaced_id, attempt)
+            urn = self._call.urn
+            key = naming.idempotency_key(self._owner, urn, self._name, self._replaced_id, attempt)
         self.asked = True
         row: dict[str, Any] = self._session.send(
             self._call,
@@ -133,16 +135,17 @@ class Maker:
             idempotency_key=key,
             answers=dict,
         )
-        if row.get("id") in (None, ""):
+        made = row.get(self._kind.listed.key)
+        if made in (None, ""):
             raise AnswerLost("the API answered the create without an id")
-        return {**row, "id": str(row["id"])}
+        return {**row, "id": str(made)}
 
     def _look_for_lost(self) -> Row | None:
         """What a create whose answer was lost has made, if it did; lists may lag behind.
 
         A name that the program gave proves nothing where a key does: the key is asked again.
         """
-        generated = str(self._inputs.get("name")).startswith(self._prefix)
+        generated = self._name.startswith(self._prefix)
         if self._kind.create.idempotent and not generated:
             return None
         for pause in LOOKS_AFTER_A_LOST_ANSWER:
@@ -162,6 +165,7 @@ class Maker:
             row
             for row in self._rows(self._call.now()).values()
             if row["id"] not in self._before
+            and row["id"] not in self._session.history.anothers(self._call.urn)
             and self._kind.lives(row)
             and self._kind.twin(row, self._inputs)
         ]
@@ -180,7 +184,7 @@ class Maker:
         for row in self._twins:
             if row["id"] != made["id"]:
                 self._call.warn(
-                    f"another {self._kind.noun} of the name {row.get('name')!r} exists "
+                    f"another {self._kind.noun} of the name {self._kind.called(row)!r} exists "
                     f"({row['id']}, {describe(row)}); it is not touched"
                 )
 
@@ -199,16 +203,24 @@ class Maker:
         A state restored from a backup makes a recorded machine look like a leftover, and one that
         has lived for a day may hold data.
         """
-        age = _age_seconds(row, self._session.client.server_time() or self._call.time())
-        if age is not None and age < YOUNG_SECONDS:
+        made = made_at(self._kind, row)
+        if made is not None and self._api_time() - made < YOUNG_SECONDS:
             self._end(row["id"])
             return
-        rate = row.get("pricePerHourCents")
-        costs = f", {rate} cents an hour" if rate is not None else ""
         self._call.warn(
             f"an older {self._kind.noun} of this resource that no state records is left as it is: "
-            f"{row.get('name')} ({row['id']}{costs}); end it if nobody needs it"
+            f"{self._kind.called(row)} ({self._with_rate(row)}); end it if nobody needs it"
         )
+
+    def _with_rate(self, row: Row) -> str:
+        rate = self._kind.rate(row)
+        return f"{row['id']}, {rate} cents an hour" if rate is not None else str(row["id"])
+
+    def _has_my_name(self, row: Row) -> bool:
+        return str(self._kind.called(row)).startswith(self._prefix)
+
+    def _api_time(self) -> float:
+        return self._session.client.server_time() or self._call.time()
 
     def _end(self, resource_id: str) -> None:
         self._spent.add(resource_id)
@@ -225,11 +237,11 @@ def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
     that the program retains: which it is cannot be told, so nothing is ended.
     """
     for kind in KINDS.values():
-        if not kind.bills:
+        if not kind.bills or kind.service is not OPENRELAY:
             continue
         rows, _ = session.rows(call, kind.listed, call.now())
         for row in rows.values():
-            name = str(row.get("name"))
+            name = str(kind.called(row))
             if kind.lives(row) and naming.is_of_stack(owner, name):
                 call.warn(
                     f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which "
@@ -237,12 +249,10 @@ def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
                 )
 
 
-def _age_seconds(row: Row, now: float) -> float | None:
-    """Seconds since it was made, None where the API does not say."""
+def made_at(kind: Kind, row: Row) -> float | None:
+    """When it was made, in seconds since the epoch, None where the API does not say."""
     try:
-        made = datetime.fromisoformat(str(row["createdAt"]))
+        made = datetime.fromisoformat(str(row[kind.service.wire("created_at")]))
     except (KeyError, ValueError):
         return None
-    if made.tzinfo is None:
-        made = made.replace(tzinfo=UTC)
-    return now - made.timestamp()
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()

@@ -154,6 +154,8 @@ class Remote:
         began = caller.now()
         while True:
             try:
+                if delete.after is not None:
+                    self.send("POST", delete.after, repeatable=True)
                 row = self.send(delete.method, delete.path, repeatable=True)
             except NotFound:
                 self._confirm_the_api_exists()
@@ -260,10 +262,10 @@ class Remote:
         status = str(row.get("status"))
         if status in goal:
             return self.kind.served(row, self.new)
-        if not self.kind.lives(row):
-            raise _gone(f"it was ended while we waited ({describe(row)})")
         if states.rests(status) and status != stale:
             raise MachineFailed(f"it is {describe(row)}")
+        if not self.kind.lives(row):
+            raise _gone(f"it was ended while we waited ({describe(row)})")
         return False
 
 
@@ -299,7 +301,7 @@ class Patience:
 def describe(row: Row) -> str:
     """A state in the API's words: `deploying: pulling image`, `failed: vm_exited`."""
     status = str(row.get("status"))
-    why = row.get("statusReason") or row.get("provisioningStage")
+    why = row.get("statusReason") or row.get("provisioningStage") or row.get("ended_reason")
     return f"{status}: {' '.join(str(why).split())}" if why else status
 
 

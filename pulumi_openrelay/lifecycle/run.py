@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut
 from . import naming, sentences
+from .alike import AlikeMaker
 from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .duration import seconds
-from .fields import MADE, OWNER, READY, SERVED, Role
+from .fields import BEFORE, MADE, OWNER, READY, SERVED, Role
 from .make import Maker
-from .remote import Remote
+from .remote import Remote, describe
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
@@ -49,6 +50,12 @@ class Reading:
     unwell: str | None
 
 
+CATALOG_SECONDS = 5.0
+"""How long check tries to read a catalog."""
+SINGLETON = "account"
+"""The id of a setting of the account: there is one."""
+
+
 class Lifecycle:
     """The life of one resource of one kind, for one call of the engine."""
 
@@ -57,7 +64,7 @@ class Lifecycle:
         self.session = session
         self.call = call
 
-    # No request is made by check and diff.
+    # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
     def check(self, olds: Bag, news: Bag) -> tuple[Bag, list[Problem]]:
         """The inputs as they are recorded, and what is wrong with them.
@@ -67,13 +74,16 @@ class Lifecycle:
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
         if not problems:
+            problems, foreseen = self._foresee(inputs)
+            hidden |= foreseen
             for remark in self.kind.remarks(inputs):
                 self.call.warn(remark)
-        if "name" in self.kind.fields and inputs.get("name") is None:
+        key = self.kind.name_key
+        if not self.kind.singleton and inputs.get(key) is None:
             # An existing one keeps its name, whatever a release would call it today.
-            name = olds.get("name") or self._generated_name(inputs, hidden.get(OWNER))
+            name = olds.get(key) or self._generated_name(inputs, hidden.get(OWNER))
             if name is not None:
-                inputs["name"] = name
+                inputs[key] = name
         return {**inputs, **hidden}, problems
 
     def diff(
@@ -83,7 +93,7 @@ class Lifecycle:
 
         Raises Failed for a change that the API would refuse as things stand.
         """
-        self.session.history.own(self.call.urn, resource_id, old_outputs.get(MADE))
+        self._own(resource_id, old_outputs)
         changes = diff(self.kind, old_inputs, old_outputs, news)
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
@@ -109,8 +119,11 @@ class Lifecycle:
         Raises Failed, or FailedRecorded from the moment on that it exists.
         """
         kind, call = self.kind, self.call
+        if kind.singleton:
+            return SINGLETON, self._take(inputs)
         self._set_deadline(inputs)
-        maker = Maker(kind, self.session, call, inputs)
+        make = AlikeMaker if kind.nameless(inputs) else Maker
+        maker = make(kind, self.session, call, inputs)
         try:
             row, found = maker.find_or_make()
         except Exception as error:
@@ -188,6 +201,8 @@ class Lifecycle:
         """
         kind = self.kind
         self._set_deadline(inputs)
+        if outputs:
+            self._own(resource_id, outputs)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
             now = self._read(remote, outputs)
@@ -219,6 +234,9 @@ class Lifecycle:
         call.deadline = call.now() + (call.timeout or kind.delete_seconds)
         remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
         try:
+            if kind.singleton:
+                self._restore(remote)
+                return
             row = remote.ask_to_end()
             if row is not None and kind.states is not None and kind.lives(row):
                 remote.wait_until_ended()
@@ -228,6 +246,63 @@ class Lifecycle:
             ) from error
 
     # Steps of the above
+
+    def _foresee(self, inputs: Bag) -> tuple[list[Problem], Bag]:
+        """What is not on offer, and what can be told of the outputs before anything is made."""
+        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        catalog = self.session.offers(self.call, self.kind.catalog)
+        known = {name: value for name, value in inputs.items() if not has_unknown(value)}
+
+        def all_known(*names: str) -> bool:
+            return all(name in known or name not in inputs for name in names)
+
+        problems = list(self.kind.not_offered(inputs, all_known, catalog))
+        return problems, self.kind.foreseen(known, catalog)
+
+    def _own(self, resource_id: str, outputs: Bag) -> None:
+        """This is the resource's recorded id, so that a create of another knows it."""
+        self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
+        if self.kind.nameless(outputs):
+            self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
+
+    def _take(self, inputs: Bag) -> Bag:
+        """Set a setting of the account, and note how it was found."""
+        kind, call = self.kind, self.call
+        self._set_deadline(inputs)
+        remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
+        try:
+            self._claim_the_setting()
+            told = self._facts(remote.look())
+        except Exception as error:
+            said = sentences.not_created(kind.noun, call.name, sentences.known(error), asked=False)
+            raise Failed(said) from error
+        before = {name: told[name] for name in told if kind.fields[name].role is Role.UPDATES}
+        outputs = {**inputs, MADE: secrets.token_hex(4), BEFORE: before, READY: False}
+        try:
+            self._change(remote, self._not_in_create(inputs))
+            return self._settled(remote, outputs)
+        except Exception as error:
+            said = sentences.created(kind.noun, call.name, SINGLETON, sentences.known(error))
+            raise FailedRecorded(said, SINGLETON, outputs, inputs) from error
+
+    def _claim_the_setting(self) -> None:
+        if not self.session.history.claims_name(self.call.urn, self.kind.token, SINGLETON):
+            raise OpenRelayError("another resource of this program sets it too", "keep one of them")
+
+    def _restore(self, remote: Remote) -> None:
+        """Set a setting of the account back to how it was found, where the program had set it."""
+        remote.new = before = remote.old.get(BEFORE) or {}
+        fields = self.kind.fields.values()
+        self._change(
+            remote,
+            {
+                field.name
+                for field in fields
+                if field.role is Role.UPDATES
+                and field.readable
+                and remote.old.get(field.name) != before.get(field.name)
+            },
+        )
 
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""
@@ -340,7 +415,7 @@ class Lifecycle:
     def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
         """The outputs as they are now, None where it is gone. The detail is asked for only where
         the list shows something new."""
-        row = remote.listed(self.call.now())
+        row = None if self.kind.singleton else remote.listed(self.call.now())
         if row is not None and self._nothing_new(row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:
@@ -352,11 +427,16 @@ class Lifecycle:
             return self._merged(outputs, row, full)
         if not outputs:
             raise MachineGone(f"there is none with the id {remote.id}", "check the id")
+        if full is not None:
+            self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None
 
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
-        told = facts(self.kind, row)
-        return bool(outputs) and all(outputs.get(name) == value for name, value in told.items())
+        told, fields = facts(self.kind, row), self.kind.fields
+        return bool(outputs) and all(
+            name in outputs and fields[name].same(outputs[name], value)
+            for name, value in told.items()
+        )
 
     def _drift(self, inputs: Bag, now: Bag) -> Bag:
         """What somebody else changed of what the program asks for, or leaves at its default."""

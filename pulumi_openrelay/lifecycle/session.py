@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..api.client import Client, Request
 from ..api.pages import read_all
-from ..errors import Misconfigured, NotFound
+from ..errors import Interrupted, Misconfigured, NotFound, OpenRelayError
 from .declare import Listed
+from .journal import Journal, NoteFiles
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -26,11 +29,15 @@ class Session:
     organization_id: None asks `whoami` once. The API binds a key to one organization.
     """
 
-    def __init__(self, client: Client, organization_id: str | None) -> None:
+    def __init__(
+        self, client: Client, organization_id: str | None = None, journal: Journal | None = None
+    ) -> None:
         self.client = client
+        self.journal = NoteFiles() if journal is None else journal
         self.history = History()
         self._lock = threading.Lock()
         self._lists: dict[Listed, Shared[Rows]] = {}
+        self._offers: dict[str, Shared[Any]] = {}
         self._given_organization = organization_id
         self._organization = Shared(self._ask_organization)
 
@@ -62,7 +69,8 @@ class Session:
                         self.parts(caller, listed.path, {}),
                         dict(listed.query),
                         caller,
-                        paged=listed.paged,
+                        pages=listed.pages,
+                        key=listed.key,
                     ),
                     gather=GATHER_SECONDS,
                 )
@@ -73,6 +81,30 @@ class Session:
                 raise
             raise NotFound(listed.missing, status=404, code=error.code) from None
         return snapshot.value, snapshot.began
+
+    def offers(self, caller: Caller, paths: Sequence[str]) -> dict[str, Any]:
+        """The answers of these GETs of the catalog, by path; without those that cannot be read.
+
+        Each is asked for once in an operation.
+        """
+        told: dict[str, Any] = {}
+        for path in paths:
+            with self._lock:
+                if path not in self._offers:
+                    self._offers[path] = Shared(partial(self._ask_offer, path))
+            with suppress(Interrupted):
+                answer = self._offers[path].get(caller, since=float("-inf")).value
+                if answer is not None:
+                    told[path] = answer
+        return told
+
+    def _ask_offer(self, path: str, caller: Caller) -> Any:
+        try:
+            return self.send(caller, "GET", path, {})
+        except Interrupted:
+            raise
+        except OpenRelayError:
+            return None
 
     def parts(self, caller: Caller, path: str, parts: Mapping[str, str]) -> dict[str, str]:
         """What fills a path."""
@@ -109,6 +141,7 @@ class History:
         self._own: dict[str, tuple[str, str | None]] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
+        self._making: dict[str, threading.Event] = {}
 
     def own(self, urn: str, resource_id: str, mark: str | None) -> None:
         """diff was asked about this record, or create has made it."""
@@ -119,6 +152,23 @@ class History:
         """Whether no other resource of this operation makes one of this kind and name."""
         with self._lock:
             return self._names.setdefault((kind, name), urn) == urn
+
+    @contextmanager
+    def alone(self, likeness: str, caller: Caller) -> Iterator[None]:
+        """One at a time makes a thing of this likeness, so that each knows its own."""
+        while True:
+            with self._lock:
+                ahead = self._making.get(likeness)
+                if ahead is None:
+                    mine = self._making[likeness] = threading.Event()
+                    break
+            caller.wait(60.0, ahead)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._making[likeness]
+            mine.set()
 
     def protection(self, urn: str, *, lifted: bool) -> None:
         """Whether the program, as it is now, has lifted the protection of this resource."""

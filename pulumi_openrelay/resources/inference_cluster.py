@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
+from ..api.pages import Pages
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
@@ -117,6 +118,9 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     wait_for: In[Literal["running", "none"] | None] = setting(default=None, absent="running")
     """What a create or start waits for: `running` or `none`. Default: `running`. How long:
     `customTimeouts`, else 30 minutes."""
+    adopt: In[bool | None] = setting(default=None, absent=False)
+    """Take over a live cluster of the same `name` instead of failing; a delete then leaves it in
+    place. Default: False."""
 
     status: Out[str] = output()
     """`running`, `degraded` (some replicas are unhealthy), `failed`, `stopped`, or a state that the
@@ -149,7 +153,7 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     noun = "inference cluster"
     listed = Listed(
         "/v1/orgs/{org}/clusters",
-        paged=True,
+        pages=Pages(),
         missing="this organization's API has no inference clusters (404)",
     )
     create = Create("/v1/orgs/{org}/clusters/create")
@@ -165,6 +169,12 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
             yield "gpu_model_id", "is required with gpus_per_replica"
         if inputs.get("adopt") is True and inputs.get("name") is None:
             yield "adopt", "needs the name of the cluster to take over"
+
+    def size(self, inputs: Inputs) -> int | None:
+        replicas, each = inputs.get("replica_count"), inputs.get("gpus_per_replica")
+        if inputs.get("gpu_model_id") is None:
+            each = 1
+        return None if replicas is None or each is None else replicas * each
 
     @in_place("desired_state")
     def restart(self, cluster: Remote) -> None:

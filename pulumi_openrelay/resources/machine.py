@@ -1,11 +1,11 @@
-"""What every machine takes in a program, beside what the API has."""
+"""What every machine of either service takes in a program, beside what its API has."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ..lifecycle.duration import not_a_duration
-from ..lifecycle.fields import In, setting
+from ..lifecycle.fields import In, Out, output, setting
 from ..resource import Resource
 
 
@@ -24,6 +24,7 @@ class Machine(Resource):
     deletion_protection: In[bool | None] = setting(default=None, absent=False)
     """True refuses to delete or replace it: lifting that takes a change of the program, and a
     `pulumi up`. Default: False."""
-    adopt: In[bool | None] = setting(default=None, absent=False)
-    """Take over a live machine of the same `name` instead of making one; a delete then leaves it in
-    place. Default: False."""
+
+    rate_cents_per_hour: Out[int | None] = output(readable=False)
+    """What it bills in US cents an hour, by the API's pricing: 0 while it is stopped. Known in
+    preview too; None where the pricing does not tell."""

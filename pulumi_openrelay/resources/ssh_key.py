@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from typing import Any
 
 from ..errors import OpenRelayError
@@ -42,11 +43,19 @@ def type_and_blob(line: str) -> tuple[str, bytes] | None:
     return parts[0], blob
 
 
-def _same_key(old: str, new: str) -> bool:
+def fingerprint(line: str) -> str:
+    """`SHA256:...`, as OpenSSH writes it, of a line that is a key."""
+    found = type_and_blob(line)
+    blob = found[1] if found else b""
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
+    return "SHA256:" + digest.rstrip("=")
+
+
+def same_key(old: str, new: str) -> bool:
     return old == new or type_and_blob(old) == type_and_blob(new) is not None
 
 
-def _not_a_key(line: str) -> str | None:
+def not_a_key(line: str) -> str | None:
     if type_and_blob(line) is None:
         return "should be one line of a .pub file: the type, the base64 key and an optional comment"
     return None
@@ -62,7 +71,7 @@ class SshKey(Resource, module="openrelay", name="SshKey"):
     API: `createOrgSshKey`, `listOrgSshKeys`, `deleteOrgSshKey`.
     """
 
-    public_key: In[str] = replaces(same=_same_key, problem=_not_a_key, max_length=16384)
+    public_key: In[str] = replaces(same=same_key, problem=not_a_key, max_length=16384)
     """One OpenSSH public key on one line. The comment is printable text; a change of the comment
     alone changes nothing."""
     name: In[str | None] = replaces(default=None, min_length=1)
@@ -85,13 +94,13 @@ class SshKey(Resource, module="openrelay", name="SshKey"):
 
 class SshKeyKind(Kind, resource=SshKey):
     noun = "SSH key"
-    listed = Listed("/v1/orgs/{org}/ssh-keys", paged=False)
+    listed = Listed("/v1/orgs/{org}/ssh-keys")
     create = Create("/v1/orgs/{org}/ssh-keys/create")
     # A VM that is being terminated holds its keys a moment longer.
     delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
 
     def twin(self, row: Row, inputs: Inputs) -> bool:
-        return _same_key(str(row.get("publicKey")), inputs["public_key"])
+        return same_key(str(row.get("publicKey")), inputs["public_key"])
 
     def taken(self, row: Row) -> OpenRelayError:
         name, key_id = row.get("name"), row["id"]
@@ -102,7 +111,7 @@ class SshKeyKind(Kind, resource=SshKey):
 
     def deletes_first(self, old: Inputs, new: Inputs) -> bool:
         # The same key under another name: the API refuses it while the old one stands.
-        return _same_key(str(old.get("public_key")), str(new.get("public_key")))
+        return same_key(str(old.get("public_key")), str(new.get("public_key")))
 
     def blockers(self, row: Row) -> list[str]:
         names: Any = row.get("blockingVms")

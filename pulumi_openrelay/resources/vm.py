@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
+from ..api.pages import Pages
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
@@ -135,6 +136,9 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """What a create or start waits for: `running`, `ssh` (until its SSH server has answered:
     minutes later on a GPU VM), or `none`. Default: `running`. How long: `customTimeouts`, else 30
     minutes."""
+    adopt: In[bool | None] = setting(default=None, absent=False)
+    """Take over a live VM of the same `name` instead of making one; a delete then leaves it in
+    place. Default: False."""
 
     status: Out[str] = output()
     """`deploying`, `running`, `stopped`, `failed`, `interrupted` (its node is away: it resumes by
@@ -225,7 +229,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
 
 class VmKind(MachineKind, resource=Vm):
     noun = "VM"
-    listed = Listed("/v1/orgs/{org}/vms", paged=True, query=(("activeOnly", "true"),))
+    listed = Listed("/v1/orgs/{org}/vms", pages=Pages(), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
     delete = Delete("POST", "/v1/vms/{id}/terminate")
@@ -247,6 +251,9 @@ class VmKind(MachineKind, resource=Vm):
             yield "wait_for", "cannot be ssh where desired_state is stopped"
         if inputs.get("adopt") is True and inputs.get("name") is None:
             yield "adopt", "needs the name of the VM to take over"
+
+    def size(self, inputs: Inputs) -> int | None:
+        return inputs.get("gpu_count") if inputs.get("gpu_model_id") else 1
 
     def needs_detail(self, inputs: Inputs) -> bool:
         return inputs.get("wait_for") == "ssh" and inputs.get("desired_state") != "stopped"

@@ -88,7 +88,7 @@ class Webhook(Resource, module="openrelay", name="Webhook"):
 
 class WebhookKind(Kind, resource=Webhook):
     noun = "webhook"
-    listed = Listed("/v1/orgs/{org}/webhooks", paged=False)
+    listed = Listed("/v1/orgs/{org}/webhooks")
     create = Create("/v1/orgs/{org}/webhooks/create")
     delete = Delete("DELETE", "/v1/orgs/{org}/webhooks/{id}")
     shown_once = True

@@ -1,0 +1,130 @@
+"""Relay's dialect: two credentials by path, the error envelope, and what its codes mean.
+
+The envelope is `{"detail": ..., "error": {"code", "type", "source", "message", "request_id"}}`, of
+which any part may be missing. We branch on the status and refine on the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config import RelaySettings
+from ..errors import (
+    RETRY,
+    ApiError,
+    Conflict,
+    Forbidden,
+    NoCapacity,
+    NotFound,
+    PaymentRequired,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from .dialect import one_line, retry_after
+from .transport import WireAnswer
+
+CUSTOMER = "/v2/customer/"
+"""The paths of the account: they take the customer's token, or the superkey."""
+LIMITS = frozenset({"INSTANCE_LIMIT"})
+"""Codes of a 429 that no waiting ends."""
+
+
+class Relay:
+    """How requests to Relay are signed, and how its errors read."""
+
+    def __init__(self, settings: RelaySettings) -> None:
+        self._settings = settings
+
+    def headers(self, path: str) -> Mapping[str, str]:
+        key, token = self._settings.api_key, self._settings.customer_token
+        if token is not None and (path.startswith(CUSTOMER) or key is None):
+            return {"authorization": f"Bearer {token}"}
+        return {"x-api-key": str(key)}
+
+    def asks_for_repeat(self, error: ApiError) -> bool:
+        return isinstance(error, RateLimited) and error.code not in LIMITS
+
+    def error(self, answer: WireAnswer, body: Any) -> ApiError:
+        envelope: dict[str, Any] = body if isinstance(body, dict) else {}
+        inner = envelope.get("error")
+        error: dict[str, Any] = inner if isinstance(inner, dict) else {}
+        code = error.get("code")
+        code = code if isinstance(code, str) and code else None
+        message = self._message(envelope, error)
+        tag = f"{answer.status} {code}" if code else str(answer.status)
+        said = f"{tag}: {message}" if message else tag
+        kind, what, advice = self._meaning(answer.status, code, said, error)
+        return kind(
+            what,
+            advice,
+            status=answer.status,
+            code=code,
+            message=message,
+            retry_after=retry_after(answer.headers),
+        )
+
+    def _meaning(
+        self, status: int, code: str | None, said: str, error: Mapping[str, Any]
+    ) -> tuple[type[ApiError], str, str | None]:
+        if status == 401:
+            return (
+                Unauthorized,
+                f"the API refused the credential from {self._source()} ({said})",
+                "set a valid one with `pulumi config set --secret relay:apiKey <key>`",
+            )
+        if status == 402:
+            detail = error.get("detail")
+            money = detail if isinstance(detail, dict) else error
+            needs, has = money.get("required_usd"), money.get("balance_usd")
+            figures = f": it needs ${needs} and has ${has}" if needs and has is not None else ""
+            return (
+                PaymentRequired,
+                f"the account's credits do not cover it{figures} ({said})",
+                f"add credits and {RETRY}",
+            )
+        if status == 403:
+            tier = code == "TIER_FEATURE_UNAVAILABLE"
+            return (
+                Forbidden,
+                f"the API does not allow it with the credential from {self._source()} ({said})",
+                "choose a tier that has it"
+                if tier
+                else "keys and account settings need relay:customerToken or the account's superkey",
+            )
+        if status == 404:
+            return NotFound, f"the API does not know it ({said})", None
+        if status == 409:
+            return Conflict, f"the API refused it as things stand ({said})", None
+        if status == 429 and code in LIMITS:
+            advice = "end an instance that nobody needs, or ask for a higher limit"
+            return RateLimited, f"the account has as many as it may ({said})", advice
+        if status == 429:
+            return (
+                RateLimited,
+                f"the API kept asking to slow down ({said})",
+                f"wait a little and {RETRY}",
+            )
+        if status == 503 and code == "INSTANCES_UNAVAILABLE":
+            return (
+                NoCapacity,
+                f"there is no capacity for it right now ({said})",
+                "try later or another prescription, or let capacity_timeout wait for capacity",
+            )
+        if status >= 500:
+            return ServerError, f"the API failed ({said})", RETRY
+        return Rejected, f"the API refused the request ({said})", "correct it and run it again"
+
+    def _source(self) -> str:
+        sources = {self._settings.api_key_source, self._settings.customer_token_source}
+        return " or ".join(sorted(sources - {"nowhere"}))
+
+    def _message(self, envelope: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+        """The API's sentence, with the field where it names one."""
+        detail = error.get("detail")
+        named = detail.get("field") if isinstance(detail, dict) else None
+        said = error.get("message") or envelope.get("detail")
+        line = one_line(said, self._settings.api_key, self._settings.customer_token)
+        return f"{named}: {line}" if isinstance(named, str) and named not in line else line

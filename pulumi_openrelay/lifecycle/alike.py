@@ -1,0 +1,123 @@
+"""Exactly one of those that carry no name and whose create takes no key.
+
+Only what existed before a create and what exists after it tell what it made: so those alike are
+made one at a time, and each create is noted on this machine before it is sent. Nothing is ended
+here, and where two fit, neither is touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import OpenRelayError
+from .journal import Note
+from .make import Maker, made_at
+from .remote import SETTLE_SECONDS, describe
+
+if TYPE_CHECKING:
+    from .declare import Row
+
+LATEST_SECONDS = 600.0
+"""How long after it was sent a create may still do its work."""
+RECENT_SECONDS = 3600.0
+"""Whoever was made longer ago is no leftover worth a warning."""
+
+
+class AlikeMaker(Maker):
+    """Makes one resource whose like may exist many times."""
+
+    def find_or_make(self) -> tuple[Row, str | None]:
+        likeness = json.dumps(self._kind.body(self._inputs), sort_keys=True)
+        with self._session.history.alone(likeness, self._call):
+            self._before = self._rows(self._call.now())
+            note = self._session.journal.read(self._owner, self._call.urn)
+            row = self._left_by(note) if note is not None else None
+            found = "own" if row is not None else None
+            if row is None:
+                if note is None:
+                    self._warn_of_alikes()
+                row = self._make_noted()
+            self._session.history.own(self._call.urn, str(row["id"]), None)
+        return row, found
+
+    def _left_by(self, note: Note) -> Row | None:
+        """What the create made that the note is about, if it did."""
+        if note.made is not None:
+            return next((row for row in self._alikes() if row["id"] == note.made), None)
+        return self._one(
+            [
+                row
+                for row in self._alikes()
+                if row["id"] not in note.before
+                and (made := made_at(self._kind, row)) is not None
+                and note.first - SETTLE_SECONDS <= made <= note.last + LATEST_SECONDS
+            ]
+        )
+
+    def _make_noted(self) -> Row:
+        journal, owner, urn = self._session.journal, self._owner, self._call.urn
+        now = self._api_time()
+        self._note = Note(now, now, tuple(self._before))
+        try:
+            row = self._make()
+        except OpenRelayError as error:
+            if not error.outcome_unknown:
+                journal.forget(owner, urn)
+            raise
+        journal.write(owner, urn, replace(self._note, made=str(row["id"])))
+        return row
+
+    def _send(self, attempt: int) -> Row:
+        self._note = replace(self._note, last=self._api_time())
+        self._session.journal.write(self._owner, self._call.urn, self._note)
+        return super()._send(attempt)
+
+    def _look_for_lost(self) -> Row | None:
+        """Looks as long as a list may lag behind, since a second create would be a second one."""
+        until = self._call.now() + SETTLE_SECONDS
+        while True:
+            row = self._one(self._new_twins())
+            if row is not None or self._call.now() >= until:
+                return row
+            self._call.wait(2.0)
+
+    def _end_twins_of(self, made: Row) -> None:
+        for row in self._new_twins():
+            if row["id"] != made["id"]:
+                self._call.warn(
+                    f"a second {self._kind.noun} just like {made['id']} came up, which a lost "
+                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
+                )
+
+    def _one(self, rows: Sequence[Row]) -> Row | None:
+        if len(rows) > 1:
+            ids = ", ".join(sorted(row["id"] for row in rows))
+            raise OpenRelayError(
+                f"{len(rows)} are just what an earlier attempt asked for ({ids}), and nothing "
+                f"tells which of them it made; none was touched",
+                "import the one that is this resource's, and end what nobody needs",
+            )
+        return rows[0] if rows else None
+
+    def _alikes(self) -> list[Row]:
+        return [
+            row
+            for row in self._rows(self._began).values()
+            if row["id"] != self._replaced_id
+            and row["id"] not in self._session.history.anothers(self._call.urn)
+            and self._kind.is_of_use(row)
+            and self._kind.twin(row, self._inputs)
+        ]
+
+    def _warn_of_alikes(self) -> None:
+        for row in self._alikes():
+            made = made_at(self._kind, row)
+            if made is not None and self._api_time() - made < RECENT_SECONDS:
+                self._call.warn(
+                    f"another {self._kind.noun} just like this one exists ({self._with_rate(row)}, "
+                    f"{describe(row)}); it is not touched: if it is what an earlier run on another "
+                    f"machine was cut off at, end it"
+                )

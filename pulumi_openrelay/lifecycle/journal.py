@@ -1,0 +1,98 @@
+"""What a create is about to do, noted on this machine before it is done.
+
+Only for things without a name, whose API takes no key: after a crash nothing else tells that one of
+several alike is this resource's own. A note holds ids and a time, and nothing of the program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """first, last: when the first and the last create was sent, in seconds since the epoch by the
+    API's clock. before: the ids that existed. made: the id that the API answered with, None until
+    it has answered."""
+
+    first: float
+    last: float
+    before: tuple[str, ...]
+    made: str | None = None
+
+
+class Journal(Protocol):
+    """Notes by the resource that they are about: its stack's owner, and its URN."""
+
+    def read(self, owner: str, urn: str) -> Note | None:
+        """The note of a create that was cut off, or whose record is not known to be safe."""
+        ...
+
+    def write(self, owner: str, urn: str, note: Note) -> None:
+        """Keep a note in place of the one before. What cannot be kept is let go."""
+        ...
+
+    def forget(self, owner: str, urn: str) -> None:
+        """The resource is recorded, or was not made."""
+        ...
+
+
+class Notes:
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self._notes: dict[tuple[str, str], Note] = {}
+
+    def read(self, owner: str, urn: str) -> Note | None:
+        return self._notes.get((owner, urn))
+
+    def write(self, owner: str, urn: str, note: Note) -> None:
+        self._notes[owner, urn] = note
+
+    def forget(self, owner: str, urn: str) -> None:
+        self._notes.pop((owner, urn), None)
+
+
+class NoteFiles:
+    """A journal in a folder, one file for each resource. None: the user's state directory."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or _default_folder()
+
+    def read(self, owner: str, urn: str) -> Note | None:
+        try:
+            note = json.loads(self._file(owner, urn).read_text())
+            before = tuple(note["before"])
+            return Note(float(note["first"]), float(note["last"]), before, note["made"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, owner: str, urn: str, note: Note) -> None:
+        file = self._file(owner, urn)
+        part = file.with_suffix(".part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part.write_text(json.dumps(asdict(note)))
+            part.replace(file)
+        except OSError:
+            return  # without a home, a crash is told by a warning alone
+
+    def forget(self, owner: str, urn: str) -> None:
+        try:
+            self._file(owner, urn).unlink(missing_ok=True)
+        except OSError:
+            return
+
+    def _file(self, owner: str, urn: str) -> Path:
+        digest = hashlib.sha256(f"{owner}\0{urn}".encode()).hexdigest()
+        return self._folder / f"{digest[:32]}.json"
+
+
+def _default_folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "pulumi-openrelay" / "creates"

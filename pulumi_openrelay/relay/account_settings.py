@@ -1,0 +1,40 @@
+"""The account's settings: `/v2/customer/settings`, read from `/v2/customer/profile`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lifecycle.declare import Kind, in_place
+from ..lifecycle.fields import In, Out, output, updates
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..lifecycle.remote import Remote
+
+
+class AccountSettings(Resource, module="relay", name="AccountSettings"):
+    """The settings of the Relay account: there is one. A delete restores what it found.
+
+    API: `updateSettings`, `getProfile`.
+    """
+
+    warning_threshold: In[int | float] = updates(in_create=False, ge=0)
+    """US dollars of credits below which Relay warns by e-mail."""
+
+    customer_id: Out[str] = output()
+    """The account."""
+    tier: Out[str] = output()
+    """The account's tier."""
+    status: Out[str] = output()
+    """The account's state, such as `active`."""
+
+
+class AccountSettingsKind(Kind, resource=AccountSettings):
+    noun = "account settings"
+    singleton = True
+    detail = "/v2/customer/profile"
+
+    @in_place("warning_threshold")
+    def set_threshold(self, account: Remote) -> None:
+        body = {"warning_threshold": account.new["warning_threshold"]}
+        account.send("PATCH", "/v2/customer/settings", body)

@@ -1,0 +1,146 @@
+"""API keys: `/v2/customer/keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..api.pages import Pages
+from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
+from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, updates
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..lifecycle.remote import Remote
+
+RESERVED = "__"
+LIMITS = ("direct", "opengpu", "global")
+
+
+def _not_a_name(name: str) -> str | None:
+    return f"should not begin with {RESERVED}, which is reserved" if name[:2] == RESERVED else None
+
+
+def _no_limits(limits: dict[str, int]) -> str | None:
+    strange = sorted(set(limits) - set(LIMITS))
+    return f"has no {', '.join(strange)}; there are {', '.join(LIMITS)}" if strange else None
+
+
+def _same_set(old: list[str], new: list[str]) -> bool:
+    return set(old) == set(new)
+
+
+class ApiKey(Resource, module="relay", name="ApiKey"):
+    """A key for inference and instances, with its own budget and restrictions.
+
+    The secret is shown once, when the key is made, and kept as a Pulumi secret. Everything else
+    changes in place. A delete revokes the key first. The account's superkey and system keys cannot
+    be changed or deleted here.
+
+    API: `createKey`, `updateKey`, `revokeKey`, `unrevokeKey`, `deleteKey`, `listKeys`.
+    """
+
+    name: In[str | None] = updates(default=None, min_length=1, problem=_not_a_name)
+    """What the key is called, unlike any other of the account. Default: made of the resource's
+    name."""
+    key_budget: In[int | float | Literal["unlimited"] | None] = updates(default=None)
+    """US dollars that the key may spend; `unlimited` lifts the budget. Default: what it is stays as
+    it is, which for a new key is unlimited."""
+    model_restrictions: InList[str] = updates(default=None, same=_same_set, absent=[])
+    """The only models that it may use, by full name, such as `direct.openai.gpt-4o-mini`. Default:
+    all that the account may."""
+    rate_limits: InMap[int] = updates(default=None, absent={}, problem=_no_limits)
+    """Requests a minute, for `direct`, `opengpu` and `global`. Default: the tier's."""
+    instances_allowed: In[bool | None] = updates(default=None, in_create=False)
+    """Whether it may rent instances. Default: the API's."""
+    enabled: In[bool | None] = updates(default=None, absent=True, in_create=False)
+    """False revokes it, and True takes that back. Default: True."""
+    rotation: In[str | int | None] = replaces(default=None, readable=False)
+    """Any text or number: a change makes a new key, and deletes the old one at the end of the
+    update, when whatever uses it has the new one. Needs `name` left out."""
+
+    key: Out[str | None] = output(secret=True, readable=False)
+    """The secret, `relay_sk_...`; None for a key that this stack did not make."""
+    status: Out[str] = output()
+    """`active` or `revoked`."""
+    is_superkey: Out[bool] = output()
+    """Whether it manages the account's other keys."""
+    created_at: Out[str] = output()
+    """When it was made: RFC 3339, UTC."""
+    last_used_at: Out[str | None] = output()
+    """When it was last used, as of the last refresh; None for never."""
+
+
+class ApiKeyKind(Kind, resource=ApiKey):
+    noun = "API key"
+    listed = Listed(
+        "/v2/customer/keys",
+        pages=Pages(items="keys", cursor="next_cursor", asks="starting_after"),
+        key="key_id",
+    )
+    create = Create("/v2/customer/keys")
+    delete = Delete("DELETE", "/v2/customer/keys/{id}", after="/v2/customer/keys/{id}/revoke")
+    shown_once = True
+
+    def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+        if inputs.get("rotation") is not None and inputs.get("name") is not None:
+            yield "name", "should be left out with rotation: the old and the new key stand together"
+
+    def body(self, inputs: Inputs) -> dict[str, Any]:
+        body: dict[str, Any] = {"name": inputs["name"]}
+        if inputs.get("key_budget") not in (None, "unlimited"):
+            body["key_budget"] = inputs["key_budget"]
+        if restrictions := _restrictions(inputs):
+            body["restrictions"] = restrictions
+        return body
+
+    def derived(self, row: Row) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        restrictions = row.get("restrictions")
+        if isinstance(restrictions, dict):
+            limits = restrictions.get("rate_limits") or {}
+            told["model_restrictions"] = list(restrictions.get("model_restrictions") or [])
+            told["rate_limits"] = {k: limits[k] for k in LIMITS if limits.get(k) is not None}
+        if "key_budget" in row and row["key_budget"] is None:
+            told["key_budget"] = "unlimited"
+        if row.get("status") in ("active", "revoked"):
+            told["enabled"] = row["status"] == "active"
+        return told
+
+    def impossible(
+        self, old: Row, new: Inputs, updates: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
+        if updates and old.get("is_superkey") is True:
+            yield ", ".join(sorted(updates)), "cannot change: it is the account's superkey"
+
+    @in_place("name", "key_budget", "model_restrictions", "rate_limits", "instances_allowed")
+    def change(self, key: Remote) -> None:
+        new, changing = key.new, key.changing
+        body: dict[str, Any] = {
+            name: new[name]
+            for name in ("name", "instances_allowed")
+            if name in changing and new.get(name) is not None
+        }
+        if "key_budget" in changing:
+            body["key_budget"] = None if new["key_budget"] == "unlimited" else new["key_budget"]
+        if changing & {"model_restrictions", "rate_limits"}:
+            body["restrictions"] = _restrictions(new)
+        key.send("PATCH", "/v2/customer/keys/{id}", body)
+
+    @in_place("enabled")
+    def enable(self, key: Remote) -> None:
+        verb = "revoke" if key.new.get("enabled") is False else "unrevoke"
+        key.send("POST", f"/v2/customer/keys/{{id}}/{verb}", repeatable=True)
+
+    def shown(self, row: Row) -> dict[str, Any]:
+        return {"key": row.get("key")}
+
+
+def _restrictions(inputs: Inputs) -> dict[str, Any]:
+    """All of them, since the API replaces them whole."""
+    restrictions: dict[str, Any] = {}
+    if inputs.get("model_restrictions"):
+        restrictions["model_restrictions"] = inputs["model_restrictions"]
+    if inputs.get("rate_limits"):
+        restrictions["rate_limits"] = inputs["rate_limits"]
+    return restrictions

@@ -1,0 +1,255 @@
+"""Rented machines: `/v2/instances`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pulumi
+
+from ..api.pages import Pages
+from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Kind, Listed, Row, States
+from ..lifecycle.fields import NAME, In, Out, output, replaces, setting
+from ..resources.machine import Machine
+from ..resources.ssh_key import fingerprint, not_a_key, same_key
+
+CATALOG = "/v2/instances/catalog"
+MARK = "pulumi"
+"""The query of a webhook URL that carries the name by which an instance is found again."""
+
+
+def _marked(url: str, mark: str) -> str:
+    parts = urlsplit(url)
+    query = [*_others(parts.query), (MARK, mark)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _unmarked(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query=urlencode(_others(parts.query))))
+
+
+def _others(query: str) -> list[tuple[str, str]]:
+    return [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if k != MARK]
+
+
+def _same_url(old: str, new: str) -> bool:
+    return _unmarked(old) == _unmarked(new)
+
+
+def _not_https(url: str) -> str | None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "should be an http(s) URL"
+    return None
+
+
+@pulumi.output_type
+class Connection(dict[str, Any]):
+    """How to reach an instance."""
+
+    public_ip: str
+    hostname: str
+    port: int
+    user: str
+
+
+class Instance(Machine, module="relay", name="Instance"):
+    """A rented machine or container, billed by the period from `ready` on.
+
+    Nothing about it changes in place. The API gives it no name: give a `webhook_url`, whose query
+    then carries a mark, and one that a crash left behind is found again wherever the next `up`
+    runs; without one, it is found again on the machine that the crash happened on.
+
+    API: `createInstance`, `getInstance`, `listInstances`, `terminateInstance`.
+    """
+
+    prescription: In[str] = replaces(min_length=1)
+    """The hardware, a `prescription` of the catalog (`getInstanceCatalog`)."""
+    image: In[str] = replaces(min_length=1)
+    """One of the prescription's `compatible_images`."""
+    ssh_public_key: In[str] = replaces(readable=False, same=same_key, problem=not_a_key)
+    """One OpenSSH public key on one line, of one of the prescription's `ssh_key_types`. A change of
+    the comment alone changes nothing."""
+    service_mode: In[Literal["dedicated_machine", "managed_container"] | None] = replaces(
+        default=None
+    )
+    """`dedicated_machine` (SSH to a public IP) or `managed_container` (a host name and a port).
+    Needed only for a prescription that comes in both."""
+    billing_mode: In[str | None] = replaces(default=None, min_length=1)
+    """One of the prescription's `billing_modes`. Default: the API's."""
+    region: In[str | None] = replaces(default=None, min_length=1)
+    """One of the prescription's `regions`. Default: its `default_region`."""
+    max_lifetime_hours: In[int | float | None] = replaces(default=None, readable=False)
+    """After how many hours it ends by itself, for a prescription that has a `lifetime`."""
+    webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=_not_https)
+    """Where its events are sent. A query `pulumi=<mark>` is added."""
+    wait_for: In[Literal["ready", "none"] | None] = setting(default=None, absent="ready")
+    """What a create waits for: `ready` or `none`. Default: `ready`. How long: `customTimeouts`,
+    else 30 minutes."""
+
+    status: Out[str] = output()
+    """`requested`, `provisioning`, `ready`, `terminating`, `terminated`, `failed`, or a state that
+    the API adds later."""
+    ended_reason: Out[str | None] = output()
+    """Why it ended, such as `balance_exhausted`."""
+    display_name: Out[str | None] = output()
+    """The prescription as the catalog calls it."""
+    kind: Out[str | None] = output()
+    """`gpu`, `npu` or `cpu`."""
+    connection: Out[Connection | None] = output()
+    """How to reach it, once it is ready."""
+    ssh_key_fingerprint: Out[str | None] = output()
+    """The fingerprint of the key that it lets in."""
+    rate_per_period: Out[float | None] = output()
+    """US dollars for each billing period."""
+    billing_period_seconds: Out[int | None] = output()
+    """How long a billing period is."""
+    expires_at: Out[str | None] = output()
+    """When it ends by itself: RFC 3339, UTC."""
+    created_at: Out[str] = output()
+    """When it was asked for."""
+    ready_at: Out[str | None] = output()
+    """When it was ready, and began to bill."""
+    key_id: Out[str | None] = output()
+    """The API key that rented it."""
+
+
+class InstanceKind(Kind, resource=Instance):
+    noun = "instance"
+    listed = Listed(
+        "/v2/instances",
+        pages=Pages(items="instances", cursor="next_cursor", asks="starting_after"),
+        query=(("status", "current"),),
+    )
+    create = Create("/v2/instances")
+    detail = "/v2/instances/{id}"
+    delete = Delete(
+        "POST",
+        "/v2/instances/{id}/terminate",
+        # It cannot be ended before it is ready.
+        waits_out={"INSTANCE_NOT_READY": 3600.0},
+    )
+    states = States(
+        running=frozenset({"ready"}),
+        failed=frozenset({"failed"}),
+        ended=frozenset({"terminated", "failed"}),
+        ending=frozenset({"terminating"}),
+    )
+    bills = True
+    catalog = (CATALOG,)
+    create_seconds = 1800.0
+    delete_seconds = 1800.0
+
+    def nameless(self, inputs: Inputs) -> bool:
+        return inputs.get("webhook_url") is None
+
+    def called(self, row: Row) -> str | None:
+        query = urlsplit(str(row.get("webhook_url") or "")).query
+        return dict(parse_qsl(query)).get(MARK)
+
+    def body(self, inputs: Inputs) -> dict[str, Any]:
+        body = super().body(inputs)
+        if inputs.get("webhook_url") is not None:
+            body["webhook_url"] = _marked(inputs["webhook_url"], inputs[NAME])
+        return body
+
+    def twin(self, row: Row, inputs: Inputs) -> bool:
+        if not self.nameless(inputs):
+            return super().twin(row, inputs)
+        asked = {
+            name: inputs.get(name)
+            for name in ("prescription", "image", "service_mode", "billing_mode", "region")
+            if inputs.get(name) is not None
+        }
+        told = str(row.get("ssh_key_fingerprint"))
+        if told.startswith("SHA256:") and told != fingerprint(inputs["ssh_public_key"]):
+            return False
+        return row.get("webhook_url") is None and asked.items() <= dict(row).items()
+
+    def rate(self, row: Row) -> int | None:
+        price, period = row.get("rate_per_period"), row.get("billing_period_seconds")
+        if not isinstance(price, (int, float)) or not isinstance(period, int) or period <= 0:
+            return None
+        return round(price * 100 * 3600 / period)
+
+    def derived(self, row: Row) -> dict[str, Any]:
+        rate = self.rate(row)
+        told: dict[str, Any] = {} if rate is None else {"rate_cents_per_hour": rate}
+        if isinstance(row.get("webhook_url"), str):
+            told["webhook_url"] = _unmarked(str(row["webhook_url"]))
+        return told
+
+    def not_offered(
+        self, inputs: Inputs, known: Any, catalog: Catalog
+    ) -> Iterator[tuple[str, str]]:
+        if CATALOG not in catalog or not known("prescription", "service_mode"):
+            return
+        rows = _rows(catalog)
+        mine = _offers(rows, inputs)
+        if not mine:
+            names = sorted({str(row.get("prescription")) for row in rows})
+            if inputs["prescription"] not in names:
+                yield "prescription", f"is not in the catalog; there are {', '.join(names)}"
+            else:
+                yield "service_mode", "is not one that the catalog has for this prescription"
+        elif len({row.get("service_mode") for row in mine}) > 1:
+            yield "service_mode", "is required: this prescription comes in more than one"
+        else:
+            yield from _unfit(mine[0], inputs, known)
+
+    def foreseen(self, inputs: Inputs, catalog: Catalog) -> dict[str, Any]:
+        offers = _offers(_rows(catalog), inputs)
+        for mode in _billing_modes(offers[0]) if len(offers) == 1 else []:
+            wanted = inputs.get("billing_mode")
+            if mode.get("mode") == wanted or (wanted is None and mode.get("default") is True):
+                period = {"billing_period_seconds": mode.get("period_seconds")}
+                rate = self.rate({**mode, **period})
+                return {} if rate is None else {"rate_cents_per_hour": rate}
+        return {}
+
+
+def _rows(catalog: Catalog) -> list[Mapping[str, Any]]:
+    answer = catalog.get(CATALOG)
+    rows = answer.get("rows") if isinstance(answer, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _offers(rows: list[Mapping[str, Any]], inputs: Inputs) -> list[Mapping[str, Any]]:
+    return [
+        row
+        for row in rows
+        if row.get("prescription") == inputs.get("prescription")
+        and inputs.get("service_mode") in (None, row.get("service_mode"))
+    ]
+
+
+def _billing_modes(offer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    modes = offer.get("billing_modes")
+    return [mode for mode in modes if isinstance(mode, dict)] if isinstance(modes, list) else []
+
+
+def _unfit(offer: Mapping[str, Any], inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+    """What a row of the catalog does not take."""
+    choices = {
+        "image": offer.get("compatible_images"),
+        "region": offer.get("regions"),
+        "billing_mode": [mode.get("mode") for mode in _billing_modes(offer)],
+    }
+    for name, allowed in choices.items():
+        given = inputs.get(name)
+        if known(name) and given is not None and isinstance(allowed, list) and given not in allowed:
+            yield name, f"is not one that this prescription takes: {', '.join(map(str, allowed))}"
+    types = offer.get("ssh_key_types")
+    if known("ssh_public_key") and isinstance(types, list):
+        given = inputs["ssh_public_key"].split()[0]
+        if types and given not in types:
+            yield "ssh_public_key", f"is {given}, and this prescription takes {', '.join(types)}"
+    hours, lifetime = inputs.get("max_lifetime_hours"), offer.get("lifetime")
+    if hours is None or not known("max_lifetime_hours"):
+        return
+    if not isinstance(lifetime, dict):
+        yield "max_lifetime_hours", "is not something that this prescription takes"
+    elif isinstance(lifetime.get("max_hours"), (int, float)) and hours > lifetime["max_hours"]:
+        yield "max_lifetime_hours", f"should be at most {lifetime['max_hours']}"
