@@ -14,8 +14,8 @@ from .caller import Call
 from .errors import NotFound, OpenRelayError
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
-from .lifecycle.run import SINGLETON, Lifecycle
 from .lifecycle.session import Session
+from .lifecycle.setting import SINGLETON, life
 from .provider import Provider
 
 PROVIDER = "__provider"
@@ -36,7 +36,7 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
 
     Raises lifecycle.sentences.Failed where there is none with this id.
     """
-    reading = Lifecycle(kind, session, call).read(resource_id, {}, {})
+    reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
     provider = serialize_provider(Provider(kind.token))
     inputs = {

@@ -93,7 +93,7 @@ class Provider(ResourceProvider):
             self._life(call).delete(_id, plain(_props))
 
     def _life(self, call: EngineCall) -> Lifecycle:
-        from .lifecycle.run import Lifecycle
+        from .lifecycle.setting import life
         from .plugin import session
 
         kind = KINDS[self.kind]
@@ -102,7 +102,7 @@ class Provider(ResourceProvider):
         except Misconfigured as error:
             call.fail(f"{kind.service.title}: {error.what}; {error.advice}")
             raise
-        return Lifecycle(kind, shared, call)
+        return life(kind, shared, call)
 
 
 @contextmanager

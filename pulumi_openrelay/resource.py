@@ -16,6 +16,8 @@ from typing import (
 
 import pulumi
 
+from .bill import OUTPUT as RATE
+from .bill import add_to_bill
 from .engine import end_quietly
 from .lifecycle.fields import (
     OWNER,
@@ -105,6 +107,8 @@ class Resource(_Declared):
             if opts is None or opts.id is None:
                 inputs[OWNER] = owner_of_this_stack().id
             self._register(resource_name, inputs, opts)
+            if RATE in self.fields:
+                add_to_bill(resource_name, getattr(self, RATE))
 
     @classmethod
     def get(

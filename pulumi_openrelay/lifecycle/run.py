@@ -25,7 +25,7 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .duration import seconds
-from .fields import BEFORE, MADE, OWNER, READY, SERVED, Role
+from .fields import MADE, OWNER, READY, SERVED, Role
 from .make import Maker
 from .remote import Remote, describe
 from .sentences import Failed, FailedRecorded
@@ -52,8 +52,6 @@ class Reading:
 
 CATALOG_SECONDS = 5.0
 """How long check tries to read a catalog."""
-SINGLETON = "account"
-"""The id of a setting of the account: there is one."""
 
 
 class Lifecycle:
@@ -74,7 +72,7 @@ class Lifecycle:
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
         if not problems:
-            problems, foreseen = self._foresee(inputs)
+            problems, foreseen = self._foresee(olds, inputs)
             hidden |= foreseen
             for remark in self.kind.remarks(inputs):
                 self.call.warn(remark)
@@ -119,8 +117,6 @@ class Lifecycle:
         Raises Failed, or FailedRecorded from the moment on that it exists.
         """
         kind, call = self.kind, self.call
-        if kind.singleton:
-            return SINGLETON, self._take(inputs)
         self._set_deadline(inputs)
         make = AlikeMaker if kind.nameless(inputs) else Maker
         maker = make(kind, self.session, call, inputs)
@@ -151,6 +147,8 @@ class Lifecycle:
         except Exception as error:
             reason = sentences.known(error)
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
+            if isinstance(reason, MachineFailed):
+                reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
             raise FailedRecorded(
@@ -234,9 +232,6 @@ class Lifecycle:
         call.deadline = call.now() + (call.timeout or kind.delete_seconds)
         remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
         try:
-            if kind.singleton:
-                self._restore(remote)
-                return
             row = remote.ask_to_end()
             if row is not None and kind.states is not None and kind.lives(row):
                 remote.wait_until_ended()
@@ -247,8 +242,16 @@ class Lifecycle:
 
     # Steps of the above
 
-    def _foresee(self, inputs: Bag) -> tuple[list[Problem], Bag]:
-        """What is not on offer, and what can be told of the outputs before anything is made."""
+    def _foresee(self, olds: Bag, inputs: Bag) -> tuple[list[Problem], Bag]:
+        """What is not on offer, and what can be told of the outputs before anything is made.
+
+        What exists and does not change needs no offer: it may have left the catalog.
+        """
+        fields = self.kind.fields
+        given = [field.name for field in fields.values() if field.is_input]
+        changed = {n for n in given if n != "name" and inputs.get(n) != olds.get(n)}
+        if olds and not changed:
+            return [], {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
         self.call.deadline = self.call.now() + CATALOG_SECONDS
         catalog = self.session.offers(self.call, self.kind.catalog)
         known = {name: value for name, value in inputs.items() if not has_unknown(value)}
@@ -256,7 +259,9 @@ class Lifecycle:
         def all_known(*names: str) -> bool:
             return all(name in known or name not in inputs for name in names)
 
-        problems = list(self.kind.not_offered(inputs, all_known, catalog))
+        problems: list[Problem] = []
+        if not olds or any(fields[name].role is Role.REPLACES for name in changed):
+            problems.extend(self.kind.not_offered(inputs, all_known, catalog))
         return problems, self.kind.foreseen(known, catalog)
 
     def _own(self, resource_id: str, outputs: Bag) -> None:
@@ -264,45 +269,6 @@ class Lifecycle:
         self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
         if self.kind.nameless(outputs):
             self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
-
-    def _take(self, inputs: Bag) -> Bag:
-        """Set a setting of the account, and note how it was found."""
-        kind, call = self.kind, self.call
-        self._set_deadline(inputs)
-        remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
-        try:
-            self._claim_the_setting()
-            told = self._facts(remote.look())
-        except Exception as error:
-            said = sentences.not_created(kind.noun, call.name, sentences.known(error), asked=False)
-            raise Failed(said) from error
-        before = {name: told[name] for name in told if kind.fields[name].role is Role.UPDATES}
-        outputs = {**inputs, MADE: secrets.token_hex(4), BEFORE: before, READY: False}
-        try:
-            self._change(remote, self._not_in_create(inputs))
-            return self._settled(remote, outputs)
-        except Exception as error:
-            said = sentences.created(kind.noun, call.name, SINGLETON, sentences.known(error))
-            raise FailedRecorded(said, SINGLETON, outputs, inputs) from error
-
-    def _claim_the_setting(self) -> None:
-        if not self.session.history.claims_name(self.call.urn, self.kind.token, SINGLETON):
-            raise OpenRelayError("another resource of this program sets it too", "keep one of them")
-
-    def _restore(self, remote: Remote) -> None:
-        """Set a setting of the account back to how it was found, where the program had set it."""
-        remote.new = before = remote.old.get(BEFORE) or {}
-        fields = self.kind.fields.values()
-        self._change(
-            remote,
-            {
-                field.name
-                for field in fields
-                if field.role is Role.UPDATES
-                and field.readable
-                and remote.old.get(field.name) != before.get(field.name)
-            },
-        )
 
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""

@@ -15,6 +15,7 @@ from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
 from pulumi_openrelay.lifecycle.session import Session
+from pulumi_openrelay.lifecycle.setting import life
 
 from .network import SimulatedCall
 from .scheduler import Process, Scheduler, Task
@@ -248,7 +249,7 @@ class _Operation:
         urn = f"urn:pulumi:{self.engine.name}::sim::pulumi-python:dynamic/{kind}::{name}"
         call = SimulatedCall(self.scheduler, self.process, urn, timeout)
         call.warnings = self.engine.warnings
-        return Lifecycle(KINDS[kind], self.session, call)
+        return life(KINDS[kind], self.session, call)
 
 
 def _wired(bag: Bag) -> Bag:

@@ -1,0 +1,37 @@
+"""What the stack bills, as a stack output: `pulumi up` then shows it before and after.
+
+The output `rate_cents_per_hour` is the sum of all machines of the program. A program that exports
+one of that name itself has its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pulumi
+
+OUTPUT = "rate_cents_per_hour"
+
+_BILLS: WeakKeyDictionary[Any, list[tuple[str, pulumi.Output[int | None]]]] = WeakKeyDictionary()
+
+
+def add_to_bill(name: str, rate: pulumi.Output[int | None]) -> None:
+    """Count a machine's rate in the output of its stack."""
+    root = pulumi.runtime.get_root_resource()
+    if root is None:
+        return
+    if root not in _BILLS:
+        _BILLS[root] = []
+        pulumi.export(OUTPUT, pulumi.Output.from_input(_total(_BILLS[root])))
+    _BILLS[root].append((name, rate))
+
+
+async def _total(items: list[tuple[str, pulumi.Output[int | None]]]) -> int | str:
+    """The sum, or what is known of it. Runs once the program has declared what it declares."""
+    total, unknown = 0, []
+    for name, rate in items:  # the list may grow meanwhile
+        cents = await rate.future() if await rate.is_known() else None
+        total += cents or 0
+        unknown += [name] if cents is None else []
+    return f"{total} and more: not known for {', '.join(unknown)}" if unknown else total
