@@ -1,6 +1,7 @@
 """Replay one story, or run many:
 
 python -m tests.simulation 4711              the story of one seed, told line by line
+python -m tests.simulation 4711 3fa01,0be77  the same with these of its faults alone
 python -m tests.simulation --soak 10000      that many fresh seeds on all cores, and a tally
 """
 
@@ -14,6 +15,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 from .network import Tally
+from .shorten import command, shorten
 from .story import Story
 
 CHUNK = 50
@@ -53,12 +55,16 @@ def soak(stories: int) -> int:
     print(f"stories with a leak, a duplicate or any other broken invariant: {len(broken)}")
     for seed, how in broken:
         print(f"  {how}\n    replay with: python -m tests.simulation {seed}")
+    if broken:
+        story = shorten(broken[0][0])
+        print("\n".join(["the shortest story of the first:", *story.lines, command(story)]))
     return len(broken)
 
 
-def replay(seed: int) -> None:
+def replay(seed: int, only: str | None = None) -> None:
     """Tell one story."""
-    story = Story(seed)
+    faults = None if only is None else frozenset(only.split(","))
+    story = Story(seed, only=faults)
     try:
         story.run()
     finally:
@@ -69,7 +75,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--soak", number]:
             sys.exit(1 if soak(int(number)) else 0)
-        case [number]:
-            replay(int(number))
+        case [number, *only] if len(only) < 2:
+            replay(int(number), *only)
         case _:
             sys.exit(__doc__)

@@ -3,9 +3,10 @@ wrong."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,10 +38,17 @@ class Weather:
     """Of a request that was lost before the work: that it arrives all the same, a little later."""
     interrupt: float = 0.0
     """Ctrl-C, at a request."""
+    only: frozenset[str] | None = None
+    """The names of the faults that may strike; None: all."""
+    struck: list[str] = field(default_factory=list)
+    """The names of those that did."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often chance was drawn, by place."""
 
     def calm(self) -> None:
-        for name in self.__dataclass_fields__:
-            setattr(self, name, 0.0)
+        for each in fields(self):
+            if each.type == "float":
+                setattr(self, each.name, 0.0)
 
 
 @dataclass
@@ -184,8 +192,19 @@ class Network:
         self._scheduler.wait(seconds)
 
     def _strikes(self, fault: str, likely: float, request: WireRequest) -> bool:
-        if not likely or self._scheduler.rng.random() >= likely:
+        # Chance is drawn for this very request, so that another fault's absence changes nothing.
+        path = urlsplit(request.url).path
+        place = f"{self._process.name} {request.method} {path} {fault}"
+        self._weather.asked[place] += 1
+        drawn = hashlib.blake2b(
+            f"{self._scheduler.seed} {place} {self._weather.asked[place]}".encode(), digest_size=8
+        )
+        if int.from_bytes(drawn.digest()) / 2**64 >= likely:
             return False
+        name = drawn.hexdigest()[-5:]
+        if self._weather.only is not None and name not in self._weather.only:
+            return False
+        self._weather.struck.append(name)
         self._tally.faults[fault] += 1
         self._tell(request, fault)
         return True

@@ -56,6 +56,7 @@ class Scheduler:
     """Runs tasks until all are done."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
         self.clock = SimulatedClock()
         self._main = getcurrent()

@@ -39,6 +39,8 @@ class Story:
     seed: int
     tally: Tally = field(default_factory=Tally)
     lines: list[str] = field(default_factory=list)
+    only: frozenset[str] | None = None
+    """The names of the faults that may strike; None: all."""
 
     def run(self) -> None:
         """Play it. Raises Broken."""
@@ -65,6 +67,7 @@ class Story:
         self.organization = self.world.first_organization.id
         self.strangers = self._strangers()
         self.weather = self._weather()
+        self.weather.only = self.only
         self._scripts()
         self._last: dict[Engine, Program] = {}
         self.doubted: set[str] = set()
