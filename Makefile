@@ -37,7 +37,7 @@ check: setup ## run the linters and the type checkers
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/gitops/github/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 	  examples/gitops/gitlab/.gitlab-ci.yml
-	@$(BIN)/zizmor --quiet --offline examples/gitops/github
+	@$(BIN)/zizmor --quiet --offline examples/gitops/github/*.yml
 	@$(BIN)/shellcheck examples/gitops/cron/reconcile.sh
 
 soak: $(READY) ## run 10,000 simulated stories of bad days

@@ -1,0 +1,205 @@
+"""The GitOps examples, their very steps: branch, review, merge, apply, drift, destroy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pulumi_openrelay.emulator import ServedWorld, serve
+from tests.engine.support import KEY, ROOT, cli_directory
+
+EXAMPLES = ROOT / "examples" / "gitops"
+SECONDS = 120
+
+PROGRAM = """
+import pulumi_openrelay as relay
+
+key = relay.SshKey("laptop", public_key={key!r})
+for name in {names}:
+    relay.Vm(name, ssh_key_ids=[key.id], resource_size="small", deletion_protection=False{more})
+"""
+
+# What the workflows find on the forge's runner: its command line for artifacts.
+GH = """#!/usr/bin/env bash
+set -eu
+case "$1 $2" in
+  "run list") echo 1 ;;
+  "run download") cp "$ARTIFACTS"/review.* . ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@dataclass
+class Repository:
+    """A working copy with a remote, a stack on a local backend, and the emulator behind it."""
+
+    folder: Path
+    cloud: ServedWorld
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        tools, self.artifacts = self.folder.parent / "tools", self.folder.parent / "artifacts"
+        tools.mkdir()
+        self.artifacts.mkdir()
+        (tools / "gh").write_text(GH)
+        (tools / "gh").chmod(0o755)
+        backend = self.folder.parent / "backend"
+        backend.mkdir()
+        path = [str(tools), cli_directory(), str(Path(sys.executable).parent), os.environ["PATH"]]
+        self.environment = {
+            **os.environ,
+            "PATH": os.pathsep.join(path),
+            "STACK": "production",
+            "CONFIRM": "production",
+            "ARTIFACTS": str(self.artifacts),
+            "HEAD": "0",
+            "GITHUB_REPOSITORY": "acme/gpu",
+            "GITHUB_STEP_SUMMARY": str(self.folder.parent / "summary.md"),
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_HOME": str(self.folder.parent / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "OPENRELAY_API_URL": self.cloud.url,
+            "OPENRELAY_API_KEY": self.cloud.key,
+            "GIT_AUTHOR_NAME": "Ada",
+            "GIT_AUTHOR_EMAIL": "ada@example.com",
+            "GIT_COMMITTER_NAME": "Ada",
+            "GIT_COMMITTER_EMAIL": "ada@example.com",
+        }
+        self.environment.pop("PULUMI_ACCESS_TOKEN", None)
+        (self.folder / "Pulumi.yaml").write_text("name: gpu\nruntime: python\n")
+        (self.folder / ".gitignore").write_text("reviews/\nreview.*\n__pycache__/\n")
+        self.write("trainer")
+        self.run("git init --quiet --initial-branch main && git add . && git commit -qm One")
+        self.run("pulumi stack init production --non-interactive")
+        self.run("git add . && git commit -qm Stack --allow-empty")
+        self.run(f"git clone --quiet --bare . {self.folder.parent}/origin.git")
+        self.run(f"git remote add origin {self.folder.parent}/origin.git")
+
+    def write(self, *names: str, more: str = "") -> None:
+        """The program, with these machines."""
+        text = PROGRAM.format(key=KEY, names=list(names), more=more)
+        (self.folder / "__main__.py").write_text(text)
+
+    def run(self, script: str, code: int = 0) -> str:
+        """Run a step as a runner does; what it printed. It must end with the code."""
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def machines(self) -> list[str]:
+        """The live machines' names in the program."""
+        return sorted(vm.name.split("-")[0] for vm in self.cloud.world.live_vms())
+
+
+def step(workflow: str, name: str) -> str:
+    """What a step of a workflow runs, without the comment, which needs a forge."""
+    jobs = YAML(typ="safe").load(EXAMPLES / "github" / f"{workflow}.yml")["jobs"]
+    (job,) = jobs.values()
+    (found,) = [step["run"] for step in job["steps"] if step.get("name") == name]
+    return str(found).replace(" --post github", "").replace(" --profile production", PROFILE)
+
+
+# The machines here are as small as can be, which no rule of production allows.
+PROFILE = " --profile development"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    with serve(provision_seconds=0.2) as cloud:
+        yield Repository(tmp_path / "work", cloud)
+
+
+def test_from_branch_to_merge_to_drift_to_destroy_with_the_steps_of_the_workflows(
+    repository: Repository,
+) -> None:
+    do = repository.run
+    do("git checkout -qb more")
+    do(step("review", "Review"))
+    do('cp review.* "$ARTIFACTS"')
+    assert repository.machines() == []
+
+    do("git checkout -q main && git merge -q --no-ff more -m Merge && rm -f review.*")
+    do(step("apply", "Fetch the review"))
+    do(step("apply", "Apply"))
+    assert repository.machines() == ["trainer"]
+
+    do(step("drift", "Drift"))
+    (vm,) = repository.cloud.world.live_vms()
+    repository.cloud.world.call("POST", f"/v1/vms/{vm.id}/visibility", {"public": True})
+    do(step("drift", "Drift"), code=2)
+    assert "public" in Path(repository.environment["GITHUB_STEP_SUMMARY"]).read_text()
+
+    repository.environment["CONFIRM"] = "prod"
+    do(step("destroy", "Confirm"), code=1)
+    repository.environment["CONFIRM"] = "production"
+    do(step("destroy", "Confirm"))
+    do(step("destroy", "Destroy"))
+    assert repository.machines() == []
+
+
+def test_what_changed_since_the_review_is_not_applied(repository: Repository) -> None:
+    do = repository.run
+    do(step("review", "Review"))
+    repository.write("trainer", "another")
+
+    said = do(step("apply", "Apply"), code=3)
+
+    assert "refused, and nothing was applied" in said
+    assert repository.machines() == []
+
+
+def test_a_machine_with_cron_follows_its_branch(repository: Repository) -> None:
+    repository.environment["PROFILE"] = "development"
+    script = EXAMPLES / "cron" / "reconcile.sh"
+    do = repository.run
+
+    do(f"{script} apply")
+    assert repository.machines() == ["trainer"]
+    do(f"{script} apply")
+    repository.write("trainer", "evaluator")
+    do("git checkout -q main && git commit -qam Two && git push -q origin main")
+    do(f"{script} apply")
+    assert repository.machines() == ["evaluator", "trainer"]
+
+    do(f"{script} drift")
+    do(f"{script} destroy", code=1)
+    do(f"{script} destroy production")
+    assert repository.machines() == []
+
+
+def test_every_workflow_pins_its_actions_and_asks_for_no_more_than_it_needs() -> None:
+    for file in sorted((EXAMPLES / "github").glob("*.yml")):
+        workflow = YAML(typ="safe").load(file)
+        assert workflow["permissions"] == {}, file.name
+        for job in workflow["jobs"].values():
+            writes = {name for name, right in job["permissions"].items() if right == "write"}
+            assert writes <= {"pull-requests"}, file.name
+            for step_ in job["steps"]:
+                _, _, commit = step_.get("uses", "@" + 40 * "0").partition("@")
+                assert len(commit) == 40, step_
+
+
+def test_the_operators_stack_ends_no_machine_when_it_is_deleted() -> None:
+    stack = YAML(typ="safe").load(EXAMPLES / "operator" / "stack.yaml")
+    assert stack["spec"]["destroyOnFinalize"] is False
+    assert stack["spec"]["envRefs"]["OPENRELAY_API_KEY"]["type"] == "Secret"
+    assert "or_" not in json.dumps(stack)
