@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak bench picture lock clean
+.PHONY: help setup demo test check audit soak bench picture lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ check: setup ## run the linters and the type checkers
 	  examples/gitops/gitlab/.gitlab-ci.yml
 	@$(BIN)/zizmor --quiet --offline examples/gitops/github/*.yml
 	@$(BIN)/shellcheck examples/gitops/cron/reconcile.sh
+
+audit: $(READY) ## look the locked packages up among known vulnerabilities
+	@$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes
 
 soak: $(READY) ## run 10,000 simulated stories of bad days
 	@$(BIN)/python -m tests.simulation --soak 10000
