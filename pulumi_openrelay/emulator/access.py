@@ -7,10 +7,11 @@ not served; keys come from the command line and the control path.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .area import Area, Call, Served
-from .store import Owned, Record
+from .area import AdmittedRequest, Area, Served
+from .billing import OPENING_CENTS
+from .store import Owned, Record, contents
 from .wire import Refusal, timestamp, without_none
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Organization(Record):
     open_sessions: list[str] = field(default_factory=list)
     announced_cents: int | None = None  # the lowest threshold announced; None above all
 
+    @property
+    def owner_id(self) -> str:
+        return self.id
+
 
 @dataclass(kw_only=True)
 class ApiKey(Owned):
@@ -39,6 +44,10 @@ class ApiKey(Owned):
     revoked_time: float | None = None
     expires_time: float | None = None
     permissions: list[str] | None = None
+
+
+# An operation without a key is called by the first organization.
+Call: TypeAlias = "AdmittedRequest[World, Organization]"
 
 
 def authenticate(world: World, headers: Mapping[str, str]) -> ApiKey:
@@ -67,7 +76,7 @@ def require(key: ApiKey, permission: str) -> None:
 
 
 def require_organization(key: ApiKey, organization_id: str, permission: str) -> None:
-    if organization_id != key.organization_id:
+    if organization_id != key.owner_id:
         raise Refusal(
             403,
             "This API key belongs to another organization.",
@@ -88,8 +97,8 @@ def _whoami(call: Call) -> dict[str, Any]:
         expiresInDays=days,
     )
     return without_none(
-        organizationId=call.organization.id,
-        organizationName=call.organization.name,
+        organizationId=call.caller.id,
+        organizationName=call.caller.name,
         principalType="api_key",
         keyKind="org",
         key=described,
@@ -97,7 +106,27 @@ def _whoami(call: Call) -> dict[str, Any]:
     )
 
 
+def _add_key(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    organization = world.first_organization
+    if "organization" in body:
+        balance = body.get("balance_cents", OPENING_CENTS)
+        organization = world.add_organization(body["organization"], balance)
+    key = world.api_key(body["secret"]) or world.add_key(body["secret"], organization.id)
+    if "permissions" in body:
+        key.permissions = body["permissions"]
+    if "revoked" in body:
+        key.revoked_time = world.now if body["revoked"] else None
+    if "expires_in_seconds" in body:
+        key.expires_time = world.now + body["expires_in_seconds"]
+    return contents(key)
+
+
+def _list_keys(world: World, _body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [contents(key) for key in world.store.table(ApiKey).values()]
+
+
 AREA = Area(
     operations={"whoami": Served(_whoami, needs="self.read")},
     records=(Organization, ApiKey),
+    control={("POST", "keys"): _add_key, ("GET", "keys"): _list_keys},
 )

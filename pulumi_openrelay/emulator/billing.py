@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .area import Lever
 from .store import Owned
 from .wire import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .access import Organization
     from .world import World
 
@@ -50,7 +53,7 @@ class Transaction(Owned):
 
 def open_session(
     world: World,
-    organization_id: str,
+    owner_id: str,
     machine_id: str,
     rate_cents: int,
     *,
@@ -60,7 +63,7 @@ def open_session(
 ) -> str:
     """Start billing a machine; returns the session's id."""
     session = Session(
-        **world.new(organization_id),
+        **world.new(owner_id),
         machine_id=machine_id,
         key=key,
         tier=tier,
@@ -68,7 +71,7 @@ def open_session(
         rate_cents=rate_cents,
     )
     world.store.add(session)
-    organization = world.organization(organization_id)
+    organization = world.organization(owner_id)
     organization.open_sessions = [*organization.open_sessions, session.id]
     watch(world, organization)
     return session.id
@@ -77,7 +80,7 @@ def open_session(
 def close_session(world: World, session_id: str) -> None:
     session = world.store.table(Session)[session_id]
     session.ended_time = world.now
-    organization = world.organization(session.organization_id)
+    organization = world.organization(session.owner_id)
     organization.open_sessions = [s for s in organization.open_sessions if s != session_id]
     organization.ended_cents += session.cents(0, world.now)
     watch(world, organization)
@@ -153,3 +156,14 @@ def step(world: World, organization: Organization, _name: str, line: int) -> Non
         world.emit(organization.id, organization.id, event, data)
     if line == FLOOR_CENTS:
         world.stop_machines(organization.id)
+
+
+def _check_available(world: World, cents: Any) -> Callable[[], None]:
+    wanted = int(cents)
+    organization = world.first_organization
+    return lambda: set_available(world, organization, wanted, "Set by control path")
+
+
+AVAILABLE = Lever(
+    read=lambda world: available_cents(world, world.first_organization), check=_check_available
+)

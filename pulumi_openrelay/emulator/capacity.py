@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .area import Lever
 from .hardware import GPU_MODELS, LOCATIONS
 from .store import Record
 from .wire import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .world import World
 
@@ -128,3 +129,27 @@ def _add_node(world: World, model_id: str, units: int) -> Node:
     node = Node(id=world.new_id("node"), model_id=model_id, location=location, units=units)
     world.store.add(node)
     return node
+
+
+def _read_capacity(world: World) -> dict[str, int]:
+    models = {**{model.id: model.name for model in GPU_MODELS.values()}, CPU: "cpu"}
+    return {
+        name: sum(node.units - node.withheld for node in nodes(world, model_id))
+        for model_id, name in models.items()
+    }
+
+
+def _check_capacity(world: World, units: dict[str, int]) -> Callable[[], None]:
+    names = {model.name: model.id for model in GPU_MODELS.values()}
+    limits = {names.get(model, model): int(count) for model, count in units.items()}
+    if unknown := {*limits} - {*GPU_MODELS, CPU}:
+        raise ValueError(f"There is no GPU model {', '.join(unknown)}.")
+
+    def set_limits() -> None:
+        for model_id, count in limits.items():
+            limit(world, model_id, count)
+
+    return set_limits
+
+
+CAPACITY = Lever(read=_read_capacity, check=_check_capacity)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import capacity
-from .area import Area, Call, Served
+from .access import Call
+from .area import Area, Served
 from .hardware import (
     CATALOG_TIME,
     DISK_GB_MAX,
@@ -149,4 +150,5 @@ AREA = Area(
         "getGpuAvailability": Served(_get_gpu_availability, "compute.read"),
     },
     records=(capacity.Node,),
+    levers={"capacity": capacity.CAPACITY},
 )

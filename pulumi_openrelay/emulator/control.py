@@ -3,11 +3,9 @@
 JSON in and out, without a key, from this machine only. Errors are {"error": …}.
 
 GET    /_emulator                  this text
-GET    /_emulator/world            live machines (VMs and clusters not terminated) with their
-                                   rates, keys, webhooks, "machines", "rate_cents_per_hour"
-GET    /_emulator/settings         how the service behaves; PATCH changes some, and takes
-                                   "capacity": {"<GPU model id or name, or cpu>": units in all},
-                                   "balance_cents": what is available from now on
+GET    /_emulator/world            live machines (those not ended) with their rates, "machines",
+                                   "rate_cents_per_hour", and what else there is
+GET    /_emulator/settings         how the service behaves; PATCH changes some
 POST   /_emulator/faults           a rule of faults.py, e.g.
                                    {"match": {"method": "POST", "path_regex": "/vms/create$"},
                                     "times": 2, "action": {"type": "status", "status": 429,
@@ -18,16 +16,8 @@ POST   /_emulator/script           what the next machine will do, as in scripts.
                                    GET lists, DELETE clears
 GET    /_emulator/log              every request so far; DELETE clears
 POST   /_emulator/clock            {"advance": seconds}
-POST   /_emulator/keys             {"secret": "or_two", "organization": "Other",
-                                   "permissions": […], "revoked": true, "expires_in_seconds": 60}:
-                                   a further API key; `organization` names a new one (with
-                                   "balance_cents"), left out it is the first; an existing
-                                   secret is changed
-PATCH  /_emulator/vms/{id}         behind the user's back: "status" with "status_reason", or any
-                                   field of the record, such as name, public, disk_size_gb,
-                                   ssh_key_ids; DELETE removes it entirely.
-                                   GET shows the whole record, with what the API never gives
-                                   back. The same for clusters, ssh-keys and webhooks.
+GET    /_emulator/<kind>/{id}      the whole record, with what the API never gives back; PATCH
+                                   changes it behind the user's back, DELETE removes it entirely
 
 Rules, scripts and the log live in memory; all else survives a restart.
 """
@@ -37,11 +27,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import billing, capacity, openrelay
-from .access import ApiKey
-from .deliveries import Webhook
-from .hardware import GPU_MODELS
-from .ssh_keys import SshKey
 from .store import contents
 from .wire import Answer, Refusal, Request, json_answer, timestamp
 
@@ -49,28 +34,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .area import BehindTheBack
-    from .world import World
+    from .control_plane import ControlPlane
 
 _Json = dict[str, Any]
 
 
-def answer(world: World, request: Request) -> Answer:
+def answer(world: ControlPlane, request: Request) -> Answer:
     """Carry out one request of the control path."""
     try:
         return json_answer(200, _carry_out(world, request))
     except Refusal as refusal:
-        return json_answer(refusal.status, refusal.envelope)
+        return json_answer(refusal.status, {"error": refusal.sentence})
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return json_answer(400, {"error": f"The request is wrong: {error}"})
 
 
-def _carry_out(world: World, request: Request) -> Any:
+def _carry_out(world: ControlPlane, request: Request) -> Any:
+    service = world.service
     parts = request.path.strip("/").split("/")[1:]
     if not parts:
-        return {"help": (__doc__ or "").splitlines()}
-    if len(parts) == 2 and parts[0] in openrelay.BEHIND_THE_BACK:
-        return _behind_the_back(world, openrelay.BEHIND_THE_BACK[parts[0]], parts[1], request)
-    route = _ROUTES.get((request.method, "/".join(parts)))
+        return {"help": [*(__doc__ or "").splitlines(), *service.control_help.splitlines()]}
+    if len(parts) == 2 and parts[0] in service.behind_the_back:
+        return _behind_the_back(world, service.behind_the_back[parts[0]], parts[1], request)
+    route = {**_ROUTES, **service.control}.get((request.method, "/".join(parts)))
     if route is None:
         raise Refusal(404, "The control path has no such request; GET /_emulator lists them.")
     body = json.loads(request.body) if request.body else {}
@@ -78,7 +64,7 @@ def _carry_out(world: World, request: Request) -> Any:
 
 
 def _behind_the_back(
-    world: World, access: BehindTheBack, record_id: str, request: Request
+    world: ControlPlane, access: BehindTheBack, record_id: str, request: Request
 ) -> _Json:
     record = world.store.table(access.kind).get(record_id)
     if record is None:
@@ -96,86 +82,55 @@ def _behind_the_back(
             raise Refusal(405, f"This path does not take {request.method}.")
 
 
-def summary(world: World) -> _Json:
-    """What lives and what it costs, over all organizations."""
+def summary(world: ControlPlane) -> _Json:
+    """What lives and what it costs, over all owners."""
     live: dict[str, list[_Json]] = {}
-    for area in openrelay.AREAS:
+    shown: dict[str, list[_Json]] = {}
+    for area in world.service.areas:
         if area.live is not None:
             live |= area.live(world)
+        if area.shown is not None:
+            shown |= area.shown(world)
     machines = [machine for kind in live.values() for machine in kind]
     return {
         "time": timestamp(world.now),
         **live,
         "machines": len(machines),
         "rate_cents_per_hour": sum(machine["rate_cents_per_hour"] for machine in machines),
-        "ssh_keys": [
-            {"id": key.id, "name": key.name} for key in world.store.table(SshKey).values()
-        ],
-        "webhooks": [
-            {"id": webhook.id, "name": webhook.name, "url": webhook.url}
-            for webhook in world.store.table(Webhook).values()
-        ],
+        **shown,
     }
 
 
-def _settings(world: World, _body: _Json) -> _Json:
+def _settings(world: ControlPlane, _body: _Json) -> _Json:
     settings = contents(world.settings)
     del settings["id"], settings["plan"]
-    available = billing.available_cents(world, world.first_organization)
-    models = {**{model.id: model.name for model in GPU_MODELS.values()}, capacity.CPU: "cpu"}
-    units = {
-        name: sum(node.units - node.withheld for node in capacity.nodes(world, model_id))
-        for model_id, name in models.items()
-    }
-    return {**settings, "balance_cents": available, "capacity": units}
+    levers = {name: lever.read(world) for name, lever in world.service.levers.items()}
+    return {**settings, **levers}
 
 
-def _change_settings(world: World, body: _Json) -> _Json:
-    units: dict[str, int] = body.pop("capacity", {})
-    balance: int | None = body.pop("balance_cents", None)
-    if balance is not None:
-        balance = int(balance)
-    names = {model.name: model.id for model in GPU_MODELS.values()}
-    limits = {names.get(model, model): int(count) for model, count in units.items()}
-    if unknown := {*limits} - {*GPU_MODELS, capacity.CPU}:
-        raise ValueError(f"There is no GPU model {', '.join(unknown)}.")
+def _change_settings(world: ControlPlane, body: _Json) -> _Json:
+    levers = world.service.levers
+    pulls = [levers[name].check(world, body.pop(name)) for name in [*body] if name in levers]
     world.settings.change(body)
-    for model_id, count in limits.items():
-        capacity.limit(world, model_id, count)
-    if balance is not None:
-        billing.set_available(world, world.first_organization, balance, "Set by control path")
+    for pull in pulls:
+        pull()
     return _settings(world, {})
 
 
-def _add_key(world: World, body: _Json) -> _Json:
-    organization = world.first_organization
-    if "organization" in body:
-        balance = body.get("balance_cents", billing.OPENING_CENTS)
-        organization = world.add_organization(body["organization"], balance)
-    key = world.api_key(body["secret"]) or world.add_key(body["secret"], organization.id)
-    if "permissions" in body:
-        key.permissions = body["permissions"]
-    if "revoked" in body:
-        key.revoked_time = world.now if body["revoked"] else None
-    if "expires_in_seconds" in body:
-        key.expires_time = world.now + body["expires_in_seconds"]
-    return contents(key)
-
-
-def _advance(world: World, body: _Json) -> _Json:
+def _advance(world: ControlPlane, body: _Json) -> _Json:
     world.skip(float(body["advance"]))
     return {"time": timestamp(world.now)}
 
 
-def _clear(which: str) -> Callable[[World, _Json], _Json]:
-    def clear(world: World, _body: _Json) -> _Json:
+def _clear(which: str) -> Callable[[ControlPlane, _Json], _Json]:
+    def clear(world: ControlPlane, _body: _Json) -> _Json:
         getattr(world, which).clear()
         return {}
 
     return clear
 
 
-_ROUTES: dict[tuple[str, str], Callable[[World, _Json], Any]] = {
+_ROUTES: dict[tuple[str, str], Callable[[Any, _Json], Any]] = {
     ("GET", "world"): lambda world, _body: summary(world),
     ("GET", "settings"): _settings,
     ("PATCH", "settings"): _change_settings,
@@ -188,8 +143,4 @@ _ROUTES: dict[tuple[str, str], Callable[[World, _Json], Any]] = {
     ("GET", "log"): lambda world, _body: [entry.as_json() for entry in world.log.entries],
     ("DELETE", "log"): _clear("log"),
     ("POST", "clock"): _advance,
-    ("POST", "keys"): _add_key,
-    ("GET", "keys"): lambda world, _body: [
-        contents(key) for key in world.store.table(ApiKey).values()
-    ],
 }

@@ -31,7 +31,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .wire import Answer, Request, json_answer, without_none
+from .wire import Answer, Request, json_answer
 
 if TYPE_CHECKING:
     import random
@@ -61,17 +61,20 @@ class Action:
         if not isinstance(self.status, int | None) or not isinstance(self.seconds, int | float):
             raise TypeError("status and seconds are numbers")
 
-    def apply(self, work: Callable[[], Answer]) -> Answer:
-        """The answer of a request that this befalls; `work` does what it asked for."""
+    def apply(self, work: Callable[[], Answer], envelope: Callable[..., Any]) -> Answer:
+        """The answer of a request that this befalls; `work` does what it asked for.
+
+        `envelope` makes the service's error body of a status, a sentence and a code.
+        """
         if self.type == "delay" and self.when == "before":
             return Answer(0, delay_seconds=self.seconds or 1.0, later=work)
         if self.type == "delay":
             return replace(work(), delay_seconds=self.seconds or 1.0)
         if self.type in ("lose_answer", "error_after_work") or self.work:
             work()
-        return replace(self._answer(), delay_seconds=self.seconds)
+        return replace(self._answer(envelope), delay_seconds=self.seconds)
 
-    def _answer(self) -> Answer:
+    def _answer(self, envelope: Callable[..., Any]) -> Answer:
         status = self.status or _DEFAULT_STATUS.get(self.type, 0)
         match self.type:
             case "drop" | "lose_answer":
@@ -82,10 +85,10 @@ class Action:
                 page = f"<html><body><h1>{status}</h1>{self.error}</body></html>"
                 return Answer(status, page.encode(), {"content-type": "text/html"})
             case _:
-                envelope = without_none(error=self.error, code=self.code)
-                return json_answer(
-                    status, envelope if self.body is None else self.body, self.headers
-                )
+                body = self.body
+                if body is None:
+                    body = envelope(status, self.error, self.code)
+                return json_answer(status, body, self.headers)
 
 
 @dataclass(slots=True)

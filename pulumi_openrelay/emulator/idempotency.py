@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .store import Owned
 from .wire import Refusal
 
 if TYPE_CHECKING:
-    from .area import Call
-    from .world import World
+    from .area import AdmittedRequest
+    from .control_plane import ControlPlane
 
 REMEMBERED_SECONDS = 86_400.0
 
@@ -32,22 +32,22 @@ class IdempotencyKey(Owned):
     made: str
 
 
-def made_before(call: Call) -> str | None:
+def made_before(call: AdmittedRequest[Any, Any], code: str | None = None) -> str | None:
     """The id of what this very request made before; 422 where the body was another."""
     found = _find(call)
     if found is None:
         return None
     if found.body_digest != _digest(call.body):
-        raise Refusal(422, "This Idempotency-Key was used with another body.")
+        raise Refusal(422, "This Idempotency-Key was used with another body.", code)
     return found.made
 
 
-def remember(call: Call, made: str) -> None:
+def remember(call: AdmittedRequest[Any, Any], made: str) -> None:
     key = call.headers.get("idempotency-key")
     if key:
         call.world.store.add(
             IdempotencyKey(
-                **call.world.new(call.organization.id),
+                **call.world.new(call.caller.owner_id),
                 operation=call.operation.id,
                 key=key,
                 body_digest=_digest(call.body),
@@ -56,16 +56,16 @@ def remember(call: Call, made: str) -> None:
         )
 
 
-def forget(world: World, made: str) -> None:
+def forget(world: ControlPlane, made: str) -> None:
     """Forget the keys of something that was removed as if it had never been."""
     table = world.store.table(IdempotencyKey)
     for record in [record for record in table.values() if record.made == made]:
         world.store.remove(record)
 
 
-def _find(call: Call) -> IdempotencyKey | None:
+def _find(call: AdmittedRequest[Any, Any]) -> IdempotencyKey | None:
     key = call.headers.get("idempotency-key")
-    table = call.world.store.table(IdempotencyKey)
+    table: dict[str, IdempotencyKey] = call.world.store.table(IdempotencyKey)
     oldest = call.world.now - REMEMBERED_SECONDS
     for record in list(table.values()):
         if record.created_time > oldest:
@@ -73,9 +73,9 @@ def _find(call: Call) -> IdempotencyKey | None:
         call.world.store.remove(record)
     if not key:
         return None
-    wanted = (call.organization.id, call.operation.id, key)
+    wanted = (call.caller.owner_id, call.operation.id, key)
     for record in table.values():
-        if (record.organization_id, record.operation, record.key) == wanted:
+        if (record.owner_id, record.operation, record.key) == wanted:
             return record
     return None
 

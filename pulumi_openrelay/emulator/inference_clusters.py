@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import billing, capacity, hardware, inference_states, pages, vm_shape
-from .area import Area, BehindTheBack, Call, Served, set_fields
+from .access import Call
+from .area import Area, BehindTheBack, Served, set_fields
 from .inference_states import AT_REST, STATUSES, Cluster, Replica
 from .wire import Refusal, timestamp, without_none
 
@@ -34,7 +35,7 @@ def _summary(world: World, cluster: Cluster) -> dict[str, Any]:
     """Without statusReason: only the detail has it."""
     return without_none(
         id=cluster.id,
-        organizationId=cluster.organization_id,
+        organizationId=cluster.owner_id,
         name=cluster.name,
         status=cluster.shown_status or cluster.status,
         gpuModelId=cluster.gpu_model_id,
@@ -110,7 +111,7 @@ def _list(call: Call) -> dict[str, Any]:
 
 def _create(call: Call) -> dict[str, Any]:
     """No idempotency key is taken. Whether names are unique is unknown; here they are not."""
-    world, organization, body = call.world, call.organization, call.body
+    world, organization, body = call.world, call.caller, call.body
     name = vm_shape.require_name(body["name"])
     if body.get("gpuModelId"):
         body = {"gpusPerReplica": 1, **body}
@@ -153,7 +154,7 @@ def _scale(call: Call) -> dict[str, Any]:
             "INVALID_CLUSTER_STATE",
         )
     if call.body["replicaCount"] > cluster.replica_count:
-        billing.require_balance(world, call.organization)
+        billing.require_balance(world, call.caller)
     inference_states.scale(world, cluster, call.body["replicaCount"])
     return _summary(world, cluster)
 
@@ -172,7 +173,7 @@ def _restart(call: Call) -> dict[str, Any]:
     if cluster.intent or cluster.status == "terminated":
         return _summary(world, cluster)
     if cluster.status in AT_REST:
-        billing.require_balance(world, call.organization)
+        billing.require_balance(world, call.caller)
         inference_states.deploy(world, cluster)
     elif cluster.status != "deploying":
         inference_states.restart_replicas(world, cluster)
@@ -186,10 +187,10 @@ def _terminate(call: Call) -> dict[str, Any]:
     return _summary(world, cluster)
 
 
-def _stop_for_balance(world: World, organization_id: str) -> None:
+def _stop_for_balance(world: World, owner_id: str) -> None:
     for cluster in world.live_clusters():
         moving = cluster.status not in AT_REST and not cluster.intent
-        if cluster.organization_id == organization_id and moving:
+        if cluster.owner_id == owner_id and moving:
             inference_states.stop(world, cluster, "auto_stopped_insufficient_balance")
 
 

@@ -102,7 +102,7 @@ def terminate(world: World, cluster: Cluster, reason: str) -> None:
 
 def add_replicas(world: World, cluster: Cluster, count: int) -> None:
     for place in range(count):
-        replica = Replica(**world.new(cluster.organization_id), cluster_id=cluster.id)
+        replica = Replica(**world.new(cluster.owner_id), cluster_id=cluster.id)
         world.store.add(replica)
         _place(world, cluster, replica)
         up = _while(world, cluster, 1 + _BETWEEN_REPLICAS * place)
@@ -236,7 +236,7 @@ def _bill(world: World, cluster: Cluster, replica: Replica) -> None:
         rate = hardware.gpu_rate_cents(world, model, cluster.tier) * cluster.gpus_per_replica
     replica.session_id = billing.open_session(
         world,
-        cluster.organization_id,
+        cluster.owner_id,
         replica.id,
         rate,
         key=model.name if model else "CPU",
@@ -250,7 +250,7 @@ def _emit(world: World, cluster: Cluster, event: str, replica: Replica | None = 
     data = {"cluster_id": cluster.id, "status": cluster.status}
     if replica is not None:
         data["replica_id"] = replica.id
-    world.emit(cluster.organization_id, cluster.id, event, data)
+    world.emit(cluster.owner_id, cluster.id, event, data)
 
 
 def _while(world: World, cluster: Cluster, fraction: float) -> float:

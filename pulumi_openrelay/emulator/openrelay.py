@@ -1,18 +1,41 @@
-"""The OpenRelay API: its areas, who is let in, what is checked before a handler runs."""
+"""The OpenRelay API: its areas, and what can be switched of it alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
 
 from . import access, catalog, inference_clusters, ssh_keys, usage, vms, webhooks
-from .area import Area, Call, Served
-from .contract import Operation, document, with_unknown_fields
-from .wire import Answer, Refusal, Request, json_answer
+from .area import Area
+from .contract import document
+from .scripts import OUTCOMES
+from .service import Service
+from .settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_CONTROL = """
+PATCH  /_emulator/settings         takes "capacity": {"<GPU model id or name, or cpu>": units in
+                                   all}, "balance_cents": what is available from now on
+POST   /_emulator/keys             {"secret": "or_two", "organization": "Other",
+                                   "permissions": […], "revoked": true, "expires_in_seconds": 60}:
+                                   a further API key; `organization` names a new one (with
+                                   "balance_cents"), left out it is the first; an existing
+                                   secret is changed; GET lists them
+PATCH  /_emulator/vms/{id}         behind the user's back: "status" with "status_reason", or any
+                                   field of the record, such as name, public, disk_size_gb,
+                                   ssh_key_ids. The same for clusters, ssh-keys and webhooks.
+"""
 
-    from .world import World
+
+@dataclass(kw_only=True)
+class OpenRelaySettings(Settings):
+    """What only OpenRelay has."""
+
+    inference_clusters: bool = True  # false: their paths are 404, as for most organizations
+    stop_disabled: bool = False  # VMs can be terminated, not stopped: 409 STOP_DISABLED
+    pending_first: bool = False  # new VMs are queued as `pending` before `deploying`
+    webhook_key_as_hex: bool = False  # sign with the secret's digest as hex text, not as bytes
+    # US cents per GPU hour by model id or name, instead of the catalog's community rates.
+    rates: dict[str, int] = field(default_factory=dict)
+
 
 # A new area is its file and its place here.
 AREAS: tuple[Area, ...] = (
@@ -24,78 +47,9 @@ AREAS: tuple[Area, ...] = (
     inference_clusters.AREA,
     webhooks.AREA,
 )
-RECORDS = tuple(kind for area in AREAS for kind in area.records)
-STEPS = {kind: step for area in AREAS for kind, step in area.steps.items()}
-BEHIND_THE_BACK = {name: item for area in AREAS for name, item in area.behind_the_back.items()}
-
-_SERVED: dict[str, tuple[Area, Served]] = {
-    operation: (area, served) for area in AREAS for operation, served in area.operations.items()
-}
-
-
-def answer(world: World, request: Request) -> tuple[Answer, str | None, bool]:
-    """The answer, the operation's id (None: no such path), and whether it was carried out."""
-    if request.path == "/openapi.json":
-        raw = document("openrelay").raw
-        return Answer(200, raw, {"content-type": "application/json"}), None, True
-    operation: Operation | None = None
-    try:
-        operation, parameters = _route(world, request)
-        status, body = operation.success, _carry_out(world, request, operation, parameters)
-        worked = True
-    except Refusal as refusal:
-        status, body = refusal.status, refusal.envelope
-        worked = False
-    if operation is None:
-        return json_answer(status, body), None, False
-    if world.settings.unknown_fields and body is not None:
-        body = with_unknown_fields(operation.answer_schema(status), body)
-    made = json_answer(status, body)
-    if world.check_answers:
-        known_only = not world.settings.unknown_fields
-        operation.check_answer(status, made.body, known_fields_only=known_only)
-    return made, operation.id, worked
-
-
-def _route(world: World, request: Request) -> tuple[Operation, dict[str, str]]:
-    found = document("openrelay").find(request.path)
-    if found is None:
-        raise Refusal(404, "There is nothing at this path.")
-    operations, values = found
-    operation = operations.get(request.method)
-    if operation is None:
-        raise Refusal(405, f"This path does not take {request.method}.")
-    area, _ = _SERVED.get(operation.id, (None, None))
-    if area is not None and not area.enabled(world):
-        raise Refusal(404, "There is nothing at this path.")
-    return operation, dict(zip(operation.path_parameters, values, strict=True))
-
-
-def _carry_out(
-    world: World, request: Request, operation: Operation, parameters: Mapping[str, str]
-) -> Any:
-    _, served = _SERVED.get(operation.id, (None, None))
-    if served is None:
-        raise Refusal(501, f"The emulator does not serve {operation.id}.", "NOT_EMULATED")
-    organization = world.first_organization
-    if served.needs is not None:
-        key = access.authenticate(world, request.headers)
-        organization = world.organization(key.organization_id)
-        if "orgId" in parameters:
-            access.require_organization(key, parameters["orgId"], served.needs)
-        access.require(key, served.needs)
-    try:
-        query = operation.read_query(request.query)
-        body = operation.read_body(request.body)
-    except ValueError as error:
-        raise Refusal(400, str(error)) from error
-    call = Call(
-        world=world,
-        operation=operation,
-        organization=organization,
-        path=parameters,
-        query=query,
-        headers=request.headers,
-        body=body,
-    )
-    return served.handler(call)
+SERVICE = Service(
+    document("openrelay"),
+    AREAS,
+    scripts={"vm": OUTCOMES, "cluster": OUTCOMES},
+    control=_CONTROL,
+)

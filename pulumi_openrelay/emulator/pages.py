@@ -15,19 +15,19 @@ from .wire import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .area import Call
+    from .area import AdmittedRequest
 
 O = TypeVar("O", bound=Owned)  # noqa: E741
 
 
-def listed(call: Call, kind: type[O]) -> list[O]:
-    """The organization's records of a kind, newest first, as a lagging list knows them."""
+def listed(call: AdmittedRequest[Any, Any], kind: type[O]) -> list[O]:
+    """The caller's records of a kind, newest first, as a lagging list knows them."""
     world = call.world
     lag = world.settings.list_lag_seconds
     records = [
         record
         for record in reversed(world.store.table(kind).values())
-        if record.organization_id == call.organization.id
+        if record.owner_id == call.caller.owner_id
         and (not lag or record.created_time + lag <= world.now)
     ]
     if lag:
@@ -35,14 +35,14 @@ def listed(call: Call, kind: type[O]) -> list[O]:
             record
             for ended, record in world.removed
             if isinstance(record, kind)
-            and record.organization_id == call.organization.id
+            and record.owner_id == call.caller.owner_id
             and ended + lag > world.now
         ]
         records.sort(key=lambda record: -record.sequence)
     return records
 
 
-def array(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def array(call: AdmittedRequest[Any, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """An unpaged list's answer."""
     if call.world.settings.shuffle_lists:
         call.world.chance.shuffle(rows)
@@ -50,7 +50,7 @@ def array(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def page(
-    call: Call, records: Sequence[O], describe: Callable[[O], dict[str, Any]]
+    call: AdmittedRequest[Any, Any], records: Sequence[O], describe: Callable[[O], dict[str, Any]]
 ) -> dict[str, Any]:
     """One page of records that are sorted newest first; no `nextCursor` on the last one."""
     limit = read_limit(call, call.world.settings.page_size)
@@ -64,12 +64,13 @@ def page(
     return {"items": items, "nextCursor": _cursor(shown[-1].sequence)}
 
 
-def read_limit(call: Call, default: int) -> int:
+def read_limit(call: AdmittedRequest[Any, Any], default: int) -> int:
     """At least 1, or 400; whether the service refuses or clamps a larger one is unknown."""
     limit = call.query.get("limit")
     if limit is not None and limit < 1:
         raise Refusal(400, "`limit` must be at least 1.")
-    return max(1, min(limit or default, call.world.settings.page_size_max))
+    most: int = call.world.settings.page_size_max
+    return max(1, min(limit or default, most))
 
 
 def _cursor(sequence: int) -> str:

@@ -5,16 +5,21 @@ A script is a JSON object:
     {"kind": "vm", "name_regex": "^trainer", "times": 1,
      "outcome": {"type": "fail", "reason": "vm_exited", "after_seconds": 3}}
 
-`kind` is `vm` or `cluster`; the script is for the next `times` (1; null for ever)
-machines created whose name holds the regex. Seconds count from the creation,
-except where said otherwise; those left out are fractions of `provision_seconds`.
+`kind` is one of the service's kinds of machine: `vm` (unless said) or `cluster` on
+OpenRelay, `instance` (unless said) or `task` on Relay. The script is for the next
+`times` (1; null for ever) machines created whose name holds the regex; for an instance,
+which has none, it is searched in the prescription, for a task in the model. Seconds
+count from the creation, except where said otherwise; those left out are fractions of
+`provision_seconds`, for tasks of `task_seconds`.
 
 - `fail`: status `failed` with `reason`, `after_seconds`.
-- `stall`: never leaves `deploying`.
+- `stall`: never gets up.
+- `end`: some time after it was up (`after_seconds` from then), it ends by itself as
+  `terminated`, with `reason`.
 - `interrupt`: some time after it was up (`after_seconds` from then), a VM is
   interrupted, a cluster degraded; it recovers after `for_seconds`.
 - `unknown_status`: shows `status`, which nobody knows, `for_seconds` (null for ever).
-- `flicker`: once up, shows `status` (`deploying`) `times` times, `for_seconds` each.
+- `flicker`: once up, shows `status` (that of coming up) `times` times, `for_seconds` each.
 - `slow`: everything takes `factor` times as long.
 - `pending`: a VM waits in `pending` for `for_seconds` first.
 """
@@ -30,7 +35,9 @@ if TYPE_CHECKING:
 
     from .timeline import Step
 
-OUTCOMES = frozenset({"fail", "stall", "interrupt", "unknown_status", "flicker", "slow", "pending"})
+OUTCOMES = frozenset(
+    {"fail", "stall", "end", "interrupt", "unknown_status", "flicker", "slow", "pending"}
+)
 _UNKNOWN_STATUS = "migrating"
 
 
@@ -57,8 +64,11 @@ class Outcome:
     def slowness(self) -> float:
         return self.factor if self.type == "slow" else 1.0
 
-    def shape(self, steps: list[Step], up_after: float) -> list[Step]:
-        """The plan of a machine that would otherwise take `steps` and be up after that long."""
+    def shape(self, steps: list[Step], up_after: float, starting: str = "deploying") -> list[Step]:
+        """The plan of a machine that would otherwise take `steps` and be up after that long.
+
+        `starting` is the status of one that comes up.
+        """
         after = self.after_seconds
         lasting = self.for_seconds if self.for_seconds is not None else 0.5 * up_after
         match self.type:
@@ -68,6 +78,9 @@ class Outcome:
                 return [*before, (end, "enter", ["failed", self.reason])]
             case "stall":
                 return [step for step in steps if step[1] == "stage"]
+            case "end":
+                start = up_after + (up_after if after is None else after)
+                return [*steps, (start, "enter", ["terminated", self.reason])]
             case "interrupt":
                 start = up_after + (up_after if after is None else after)
                 return [*steps, (start, "interrupt", None), (start + lasting, "recover", None)]
@@ -82,7 +95,7 @@ class Outcome:
                 start = up_after + (after or 0.0)
                 for turn in range(self.times):
                     on = start + 2 * turn * lasting
-                    flickers.append((on, "show", self.status or "deploying"))
+                    flickers.append((on, "show", self.status or starting))
                     flickers.append((on + lasting, "show", None))
                 return sorted([*steps, *flickers], key=lambda step: step[0])
             case "pending":
@@ -109,27 +122,35 @@ class Script:
 
 
 class Scripts:
-    """The scripts of one world, in the order they were added. Kept in memory only."""
+    """The scripts of one world, in the order they were added. Kept in memory only.
 
-    def __init__(self) -> None:
+    `outcomes` are those that each kind of machine can have; the first kind is the default.
+    """
+
+    def __init__(self, outcomes: Mapping[str, frozenset[str]]) -> None:
         self.scripts: list[Script] = []
+        self._outcomes = outcomes
 
     def add(self, script: Mapping[str, Any]) -> Script:
         """Add a script in the form that this module describes; ValueError says what is wrong."""
         unknown = {*script} - {"kind", "name_regex", "times", "outcome"}
-        if unknown or "outcome" not in script or script.get("kind", "vm") not in ("vm", "cluster"):
-            raise ValueError("A script needs an outcome, and its kind is vm or cluster.")
+        kind = script.get("kind", next(iter(self._outcomes)))
+        if unknown or "outcome" not in script or kind not in self._outcomes:
+            kinds = " or ".join(self._outcomes)
+            raise ValueError(f"A script needs an outcome, and its kind is {kinds}.")
         outcome: dict[str, Any] | str = script["outcome"]
         details: dict[str, Any] = {"type": outcome} if isinstance(outcome, str) else outcome
         try:
             added = Script(
-                kind=script.get("kind", "vm"),
+                kind=kind,
                 name_regex=re.compile(script.get("name_regex", "")).pattern,
                 times=script.get("times", 1),
                 outcome=Outcome(**details),
             )
         except (TypeError, re.error) as error:
             raise ValueError(f"The script is wrong: {error}.") from error
+        if added.outcome.type not in self._outcomes[kind]:
+            raise ValueError(f"A machine of kind {kind} has no outcome {added.outcome.type}.")
         self.scripts.append(added)
         return added
 

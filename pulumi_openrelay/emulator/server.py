@@ -1,4 +1,4 @@
-"""A world on a loopback port: carries requests, answers and webhook deliveries.
+"""Worlds on loopback ports: carries requests, answers and webhook deliveries.
 
 All of it runs on one event loop. A world's work takes well under a millisecond,
 so it is done right there: parallel clients are answered in the order they came.
@@ -15,22 +15,26 @@ import sys
 import threading
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import httpx
 import uvicorn
 from starlette import requests, responses
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .control_plane import ControlPlane
 from .wire import Answer, Request
-from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import Receive, Scope, Send
 
     from .deliveries import Delivery
+
+P = TypeVar("P", bound=ControlPlane)
+# A world and the socket that it is to be served on.
+Serving: TypeAlias = tuple[ControlPlane, socket.socket]
 
 _TICK_SECONDS = 0.05
 _CONNECTION = "openrelay.emulator.connection"
@@ -53,7 +57,9 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """Carries a world. `ready` is called once requests are taken."""
 
-    def __init__(self, world: World, listener: socket.socket, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, world: ControlPlane, listener: socket.socket, ready: Callable[[], None]
+    ) -> None:
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -100,18 +106,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End quietly: uvicorn would raise the signal once more after the shutdown."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            self._loop.add_signal_handler(number, self._stopping.set)
-        try:
-            yield
-        finally:
-            for number in signals:
-                self._loop.remove_signal_handler(number)
+        """None: they are `run`'s, and uvicorn would raise them once more after the shutdown."""
+        yield
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = requests.Request(scope, receive)
@@ -194,12 +190,12 @@ def _is_local(scope: Scope) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ServedWorld:
+class Endpoint(Generic[P]):
     """A world that is being served, where, and a key for it."""
 
     url: str
     key: str
-    world: World
+    world: P
 
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
@@ -218,23 +214,38 @@ def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     return listener
 
 
-def run(world: World, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then end within a second."""
-    asyncio.run(_carry(world, listener, ready))
+def run(servings: Sequence[Serving], ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then end within a second.
+
+    `ready` is called once every world takes requests.
+    """
+    asyncio.run(_carry(servings, ready))
 
 
-async def _carry(world: World, listener: socket.socket, ready: Callable[[], None]) -> None:
-    await _Server(world, listener, ready).carry()
+async def _carry(servings: Sequence[Serving], ready: Callable[[], None]) -> None:
+    waiting = len(servings)
+
+    def count() -> None:
+        nonlocal waiting
+        waiting -= 1
+        if not waiting:
+            ready()
+
+    servers = [_Server(world, listener, count) for world, listener in servings]
+
+    def stop() -> None:
+        for server in servers:
+            server.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await asyncio.gather(*(server.carry() for server in servers))
 
 
 @contextlib.contextmanager
-def serve(world: World | None = None, **options: Any) -> Iterator[ServedWorld]:
-    """Serve a world from a background thread on a free port, until the block ends.
-
-    Without a world a new one is made of `options`, those of `World`.
-    """
-    own = world is None
-    world = world or World(**options)
+def serving(world: P) -> Iterator[Endpoint[P]]:
+    """Serve a world from a background thread on a free port, until the block ends."""
     listener = listen()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     started = threading.Event()
@@ -249,9 +260,7 @@ def serve(world: World | None = None, **options: Any) -> Iterator[ServedWorld]:
     if not started.wait(10):
         raise RuntimeError("The emulator did not start within ten seconds.")
     try:
-        yield ServedWorld(url, world.key, world)
+        yield Endpoint(url, world.key, world)
     finally:
         servers[0].stop()
         thread.join(10)
-        if own:
-            world.close()

@@ -10,34 +10,28 @@ from .store import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A VM's minutes on the real service; shorter emulated times shorten the gaps
+# A machine's minutes on the real service; shorter emulated times shorten the gaps
 # between webhook attempts in proportion.
 _REAL_PROVISION_SECONDS = 120.0
 
 
 @dataclass(kw_only=True)
 class Settings(Record):
-    """Kept with the world, so that a restart changes none of them."""
+    """Those of every service. Kept with the world, so that a restart changes none of them."""
 
     id: str = "settings"
-    # From create to running. Every other time is a fraction of it: 0 makes
+    # From create until it is up. Every other time is a fraction of it: 0 makes
     # everything happen by the next request, so nothing on the way is ever seen.
     provision_seconds: float = 8.0
     page_size: int = 20  # where the request gives no limit
     page_size_max: int = 100  # whatever limit the request gives
-    inference_clusters: bool = True  # false: their paths are 404, as for most organizations
-    stop_disabled: bool = False  # VMs can be terminated, not stopped: 409 STOP_DISABLED
-    pending_first: bool = False  # new VMs are queued as `pending` before `deploying`
     unknown_fields: bool = False  # fields that no document has, in every answer
-    unknown_status: int = 0  # how many of the next VMs show a status that nobody knows
+    unknown_status: int = 0  # how many of the next machines show a status nobody knows
     unknown_status_seconds: float | None = None  # for how long; None is for ever
     hidden_detail_fields: list[str] = field(default_factory=list)  # left out of details
     list_lag_seconds: float = 0.0  # what is new or ended shows in lists this much later
     shuffle_lists: bool = False  # a page's items come in any order
-    webhook_key_as_hex: bool = False  # sign with the secret's digest as hex text, not as bytes
     webhook_timeout_seconds: float = 5.0
-    # US cents per GPU hour by model id or name, instead of the catalog's community rates.
-    rates: dict[str, int] = field(default_factory=dict)
 
     @property
     def time_scale(self) -> float:

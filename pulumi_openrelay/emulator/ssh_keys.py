@@ -1,44 +1,22 @@
-"""SSH keys: what the server accepts, stores in canonical form, and refuses to delete."""
+"""SSH keys: what the server stores in canonical form, and refuses to delete."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from . import pages
-from .area import Area, BehindTheBack, Call, Served, set_fields
+from .access import Call
+from .area import Area, BehindTheBack, Served, set_fields
+from .openssh import fingerprint
+from .openssh import parse as parse
 from .store import Owned
 from .vm_states import Vm
 from .wire import Refusal, timestamp
 
 if TYPE_CHECKING:
     from .world import World
-
-# Per type, the length of each string that follows the type's name in the blob;
-# None is any length. RSA's numbers are checked apart.
-_BLOBS: dict[str, tuple[int | None, ...]] = {
-    "ssh-ed25519": (32,),
-    "ssh-rsa": (None, None),
-    "ecdsa-sha2-nistp256": (8, 65),
-    "ecdsa-sha2-nistp384": (8, 97),
-    "ecdsa-sha2-nistp521": (8, 133),
-    "sk-ssh-ed25519@openssh.com": (32, None),
-    "sk-ecdsa-sha2-nistp256@openssh.com": (8, 65, None),
-}
-_RSA_BITS_MIN = 1024  # OpenSSH's own; the service's is unknown
-
-# Letters of Unicode's grapheme break class Prepend; the other characters of the
-# class are format characters, which are not printable anyway.
-_PREPEND = frozenset(
-    "\u0d4e\U000111c2\U000111c3\U0001193f\U00011941\U00011a3a\U00011a84\U00011a85"
-    "\U00011a86\U00011a87\U00011a88\U00011a89\U00011d46\U00011f02"
-)
 
 
 @dataclass(kw_only=True)
@@ -55,24 +33,6 @@ class SshKey(Owned):
         return self.public_key.split(" ")[1]
 
 
-def parse(line: str) -> tuple[str, str, str]:
-    """Type, base64 blob and comment of one OpenSSH public key line.
-
-    Raises ValueError with a sentence, as CreateSshKeyRequest describes.
-    """
-    line = line.strip(" \t\r\n")
-    if any(mark in line for mark in "\r\n"):
-        raise ValueError("A public key is exactly one line.")
-    kind, encoded, comment, *_ = [*re.split(r"[ \t]+", line, maxsplit=2), "", ""]
-    if kind not in _BLOBS:
-        raise ValueError("The line must begin with a supported key type, without any options.")
-    encoded = _checked(kind, encoded)
-    comment = unicodedata.normalize("NFC", comment)
-    if not comment.isprintable() or not _PREPEND.union(",$%").isdisjoint(comment):
-        raise ValueError("The comment holds a character that is not allowed.")
-    return kind, encoded, comment
-
-
 def describe(key: SshKey) -> dict[str, Any]:
     return {
         "id": key.id,
@@ -81,37 +41,6 @@ def describe(key: SshKey) -> dict[str, Any]:
         "fingerprint": key.fingerprint,
         "createdAt": timestamp(key.created_time),
     }
-
-
-def _checked(kind: str, encoded: str) -> str:
-    """The blob in canonical base64, if it is a key of this type."""
-    try:
-        blob = whole = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("The key is not valid base64.") from None
-    strings = []
-    while blob:
-        length = int.from_bytes(blob[:4])
-        if len(blob) < 4 + length:
-            raise ValueError("The key is cut off.")
-        strings.append(blob[4 : 4 + length])
-        blob = blob[4 + length :]
-    lengths = _BLOBS[kind]
-    if not strings or strings[0] != kind.encode():
-        raise ValueError("The key is not of the type that the line names.")
-    fits = len(strings) == 1 + len(lengths) and all(
-        length in (None, len(string)) for length, string in zip(lengths, strings[1:], strict=True)
-    )
-    if not fits or (kind == "ssh-rsa" and _bits(strings[2]) < _RSA_BITS_MIN):
-        raise ValueError("The key's parts are not those of its type.")
-    curve = kind.removeprefix("sk-").removesuffix("@openssh.com").removeprefix("ecdsa-sha2-")
-    if "ecdsa" in kind and (strings[1] != curve.encode() or strings[2][:1] != b"\x04"):
-        raise ValueError("The key's point is not on its curve.")
-    return base64.b64encode(whole).decode()
-
-
-def _bits(number: bytes) -> int:
-    return int.from_bytes(number).bit_length()
 
 
 def _uses(world: World) -> tuple[dict[str, int], dict[str, list[str]]]:
@@ -146,14 +75,13 @@ def _create(call: Call) -> dict[str, Any]:
     except ValueError as error:
         raise Refusal(400, str(error), "INVALID_KEY") from error
     for key in call.world.store.table(SshKey).values():
-        if key.organization_id == call.organization.id and key.blob == encoded:
+        if key.owner_id == call.caller.id and key.blob == encoded:
             raise Refusal(409, "This key is already registered.", "KEY_EXISTS")
-    digest = base64.b64encode(sha256(base64.b64decode(encoded)).digest()).decode()
     key = SshKey(
-        **call.world.new(call.organization.id, "key"),
+        **call.world.new(call.caller.id, "key"),
         name=call.body["name"],
         public_key=" ".join(part for part in (kind, encoded, comment) if part),
-        fingerprint=f"SHA256:{digest.rstrip('=')}",
+        fingerprint=fingerprint(encoded),
     )
     call.world.store.add(key)
     return {**describe(key), "attachedVmCount": 0, "blockingVms": []}
@@ -162,7 +90,7 @@ def _create(call: Call) -> dict[str, Any]:
 def _delete(call: Call) -> None:
     """The document lists no 404: deleting an unknown key is 204 here."""
     key = call.world.store.table(SshKey).get(call.path["id"])
-    if key is None or key.organization_id != call.organization.id:
+    if key is None or key.owner_id != call.caller.id:
         return
     if _uses(call.world)[1][key.id]:
         raise Refusal(
@@ -178,6 +106,11 @@ def _remove(world: World, key: SshKey) -> None:
     world.remove(key)
 
 
+def _shown(world: World) -> dict[str, list[dict[str, Any]]]:
+    keys = world.store.table(SshKey).values()
+    return {"ssh_keys": [{"id": key.id, "name": key.name} for key in keys]}
+
+
 AREA = Area(
     operations={
         "listOrgSshKeys": Served(_list, "sshkey.read"),
@@ -186,4 +119,5 @@ AREA = Area(
     },
     records=(SshKey,),
     behind_the_back={"ssh-keys": BehindTheBack(SshKey, set_fields, _remove)},
+    shown=_shown,
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class StateError(Exception):
@@ -44,9 +44,12 @@ class Record:
 
 @dataclass(kw_only=True)
 class Owned(Record):
-    """A record of an organization. `sequence` grows with each record that the world creates."""
+    """A record of an organization, or of a customer.
 
-    organization_id: str
+    `sequence` grows with each record that the world creates.
+    """
+
+    owner_id: str
     sequence: int
     created_time: float
 

@@ -13,7 +13,7 @@ from .wire import Request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .world import World
+    from .control_plane import ControlPlane
 
 
 class WorldTransport(httpx.BaseTransport):
@@ -23,7 +23,9 @@ class WorldTransport(httpx.BaseTransport):
     caller waits for so long, gets ReadTimeout, and the work is done all the same.
     """
 
-    def __init__(self, world: World, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self, world: ControlPlane, *, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
         self._world = world
         self._sleep = sleep
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from . import billing
-from .access import Organization
-from .area import Area, Call, Served
+from .access import Call, Organization
+from .area import Area, Served
 from .wire import Refusal, timestamp
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MIN_DEPOSIT_CENTS = 2500
 
 def _sessions(call: Call) -> list[billing.Session]:
     table = call.world.store.table(billing.Session)
-    return [s for s in table.values() if s.organization_id == call.organization.id]
+    return [s for s in table.values() if s.owner_id == call.caller.id]
 
 
 def _month_start(now: float) -> float:
@@ -30,14 +30,12 @@ def _month_start(now: float) -> float:
 
 
 def _get_balance(call: Call) -> dict[str, Any]:
-    world, organization = call.world, call.organization
+    world, organization = call.world, call.caller
     accrued = int(billing.accrued(world, organization))
     start = _month_start(world.now)
     month = int(sum(s.cents(start, world.now) for s in _sessions(call)))
     transactions = [
-        t
-        for t in world.store.table(billing.Transaction).values()
-        if t.organization_id == organization.id
+        t for t in world.store.table(billing.Transaction).values() if t.owner_id == organization.id
     ]
     return {
         "balanceCents": organization.balance_cents,
@@ -67,7 +65,7 @@ def _get_balance(call: Call) -> dict[str, Any]:
 
 def _get_current_usage(call: Call) -> dict[str, Any]:
     """The breakdown's key is the GPU model (or CPU) and the tier; how it is spelt is unknown."""
-    world, organization = call.world, call.organization
+    world, organization = call.world, call.caller
     now, start = world.now, _month_start(world.now)
     cents: dict[str, float] = defaultdict(float)
     hours: dict[str, float] = defaultdict(float)
@@ -124,4 +122,5 @@ AREA = Area(
     },
     records=(billing.Session, billing.Transaction),
     steps={Organization: billing.step},
+    levers={"balance_cents": billing.AVAILABLE},
 )

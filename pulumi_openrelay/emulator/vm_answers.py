@@ -10,7 +10,7 @@ from .vm_states import Vm
 from .wire import timestamp, without_none
 
 if TYPE_CHECKING:
-    from .area import Call
+    from .access import Call
     from .world import World
 
 _SSH_HOST, _SSH_PORT = "ssh.run.openrelay.inc", 22
@@ -26,7 +26,7 @@ def summary(world: World, vm: Vm) -> dict[str, Any]:
     """VmSummary; the detail has most of it too."""
     return without_none(
         id=vm.id,
-        organizationId=vm.organization_id,
+        organizationId=vm.owner_id,
         name=vm.name,
         status=vm.shown_status or vm.status,
         statusReason=vm.status_reason,
@@ -128,7 +128,7 @@ def get_summary(call: Call) -> dict[str, Any]:
 
 
 def get_burn(call: Call) -> dict[str, Any]:
-    world, organization, vm = call.world, call.organization, call.find(Vm, "VM")
+    world, organization, vm = call.world, call.caller, call.find(Vm, "VM")
     accrued = int(billing.accrued(world, organization))
     rate = vm_states.rate_cents(world, vm)
     session = world.store.table(billing.Session).get(vm.session_id or "")

@@ -107,7 +107,7 @@ def require_ssh_keys(world: World, organization: Organization, key_ids: list[str
 
 def require_live_key(world: World, organization: Organization, key_id: str) -> None:
     key = world.store.table(SshKey).get(key_id)
-    if key is None or key.organization_id != organization.id:
+    if key is None or key.owner_id != organization.id:
         raise Refusal(400, f"There is no SSH key {key_id} in this organization.")
 
 

@@ -163,7 +163,7 @@ def enter(world: World, vm: Vm, status: str, reason: str | None) -> None:
         world.plan(vm, [])
     if status in EVENTS:
         data = {"vm_id": vm.id, "status": status, "endpoint": endpoint(vm) or ""}
-        world.emit(vm.organization_id, vm.id, f"vm.{status}", data)
+        world.emit(vm.owner_id, vm.id, f"vm.{status}", data)
 
 
 def endpoint(vm: Vm) -> str | None:
@@ -195,7 +195,7 @@ def _bill(world: World, vm: Vm) -> None:
         model = hardware.GPU_MODELS[vm.gpu_model_id] if vm.gpu_model_id else None
         vm.session_id = billing.open_session(
             world,
-            vm.organization_id,
+            vm.owner_id,
             vm.id,
             rate_cents(world, vm),
             key=model.name if model else "CPU",

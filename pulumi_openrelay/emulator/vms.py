@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import billing, capacity, hardware, idempotency, pages, vm_answers, vm_shape, vm_states
-from .area import Area, BehindTheBack, Call, Served, set_fields
+from .access import Call
+from .area import Area, BehindTheBack, Served, set_fields
 from .scripts import Outcome
 from .vm_answers import summary
 from .vm_states import AT_REST, STATUSES, Vm
@@ -40,7 +41,7 @@ def _listed_status(call: Call, vm: Vm) -> str:
 
 def _create(call: Call) -> dict[str, Any]:
     """Whether VM names are unique is unknown; here they are not."""
-    world, organization, body = call.world, call.organization, call.body
+    world, organization, body = call.world, call.caller, call.body
     if (made := idempotency.made_before(call)) is not None:
         return summary(world, world.store.table(Vm)[made])
     name = vm_shape.require_name(body["name"])
@@ -93,7 +94,7 @@ def _by_setting(world: World) -> Outcome | None:
 def _attach_ssh_key(call: Call) -> None:
     """A key that is not the organization's is a 400 here, as in a create."""
     vm = _unended(call.find(Vm, "VM"), 400)
-    vm_shape.require_live_key(call.world, call.organization, call.body["sshKeyId"])
+    vm_shape.require_live_key(call.world, call.caller, call.body["sshKeyId"])
     if call.body["sshKeyId"] not in vm.ssh_key_ids:
         vm.ssh_key_ids = [*vm.ssh_key_ids, call.body["sshKeyId"]]
 
@@ -133,7 +134,7 @@ def _restart(call: Call) -> dict[str, Any]:
     if vm.status == "running":
         vm_states.reboot(world, vm)
         return summary(call.world, vm)
-    billing.require_balance(world, call.organization)
+    billing.require_balance(world, call.caller)
     vm_states.hold(world, vm)
     vm.status_reason = "user_restarted"
     vm_states.deploy(world, vm)
@@ -179,10 +180,10 @@ def _refuse_if_stop_is_disabled(call: Call) -> None:
         raise Refusal(409, "Stopping VMs is switched off for this organization.", "STOP_DISABLED")
 
 
-def _stop_for_balance(world: World, organization_id: str) -> None:
+def _stop_for_balance(world: World, owner_id: str) -> None:
     for vm in world.live_vms():
         moving = vm.status not in AT_REST and not vm.intent
-        if vm.organization_id == organization_id and moving:
+        if vm.owner_id == owner_id and moving:
             vm_states.stop(world, vm, "auto_stopped_insufficient_balance")
 
 

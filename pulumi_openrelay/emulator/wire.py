@@ -48,14 +48,33 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The API refuses: its error envelope with this status, sentence and (optional) code."""
+    """The API refuses: its error envelope with this status, sentence and (optional) code.
+
+    `fields` are further fields of the envelope.
+    """
 
     def __init__(
-        self, status: int, sentence: str, code: str | None = None, **fields: object
+        self,
+        status: int,
+        sentence: str,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: object,
     ) -> None:
         super().__init__(sentence)
         self.status = status
-        self.envelope = without_none(error=sentence, code=code, **fields)
+        self.sentence = sentence
+        self.code = code
+        self.headers = headers
+        self.fields = fields
+
+
+class NotYet(Exception):
+    """The answer should come later: do the work again after so many seconds, once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:

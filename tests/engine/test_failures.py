@@ -204,7 +204,7 @@ def test_a_failed_machine_says_why_and_the_next_up_replaces_it(
     broken = stack.resources()["trainer"]["id"]
     assert failed.errors == [
         "VM 'trainer': it is failed: container failed to start: no such image; it exists and is "
-        f"recorded ({broken}); run `pulumi up` again to go on"
+        f"recorded ({broken}); run `pulumi up` again, which replaces it"
     ]
 
     again = stack.up()

@@ -421,7 +421,7 @@ def test_interrupted_build_installs_nothing(project: Project) -> None:
         while not (notes.exists() and calls(notes, "build")):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=30)
+        out, said = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
     assert said.splitlines()[-1] == "pulumi: interrupted; nothing was installed"
     assert "Traceback" not in said

@@ -1,0 +1,1 @@
+"""Relay: rented machines, keys, the account, and inference of every category."""

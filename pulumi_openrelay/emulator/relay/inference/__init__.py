@@ -1,0 +1,1 @@
+"""Inference: every category's routes, with canned but well-formed answers."""

@@ -1,0 +1,54 @@
+"""Whatever is sent, the answer is one that the document knows: never an exception."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulumi_openrelay.emulator import RelayWorld, Request, SimulatedClock
+from pulumi_openrelay.emulator.contract import document
+from pulumi_openrelay.emulator.relay.api import AREAS
+from pulumi_openrelay.emulator.relay.models import MODELS
+
+from ..support import public_key
+from ..test_any_input import values
+from .support import GPT_FULL, Api
+
+FIELDS = [
+    *("name", "restrictions", "key_budget", "amount", "model_allowlist", "warning_threshold"),
+    *("prescription", "image", "ssh_public_key", "service_mode", "region", "max_lifetime_hours"),
+    *("webhook_url", "model", "messages", "stream", "max_tokens", "prompt", "text", "audio_url"),
+    *("mode", "async", "n", "duration", "input", "inputs", "store_output", "options", "url"),
+    *("content", "model_restrictions", "rate_limits", "global", "encoding_format", "dimensions"),
+]
+QUERY = ["limit", "starting_after", "status", "name", "is_superkey", "wait", "retention", "cursor"]
+SERVED = [operation for area in AREAS for operation in area.operations]
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_request_gets_an_answer_of_the_document(data: st.DataObject) -> None:
+    clock = SimulatedClock()
+    api = Api(RelayWorld(clock=clock, check_answers=True), clock)
+    instance_id, key = api.ready_instance(), api.create_key()
+    task = api.ok("POST", "/v2/video/sora-2/t2v", {"prompt": "waves"})["task_id"]
+    known = [instance_id, key["key_id"], task, "poster", GPT_FULL, public_key(), "cpu.small"]
+    known += [MODELS[data.draw(st.integers(0, len(MODELS) - 1))].name, "ubuntu-24.04", "relay1d"]
+    operation = document("relay").operations[data.draw(st.sampled_from(SERVED))]
+    path = operation.template
+    for name in operation.path_parameters:
+        path = path.replace(f"{{{name}}}", data.draw(st.sampled_from([*known, "%00", "unknown"])))
+    body = data.draw(st.dictionaries(st.sampled_from(FIELDS), values(known)) | values(known))
+    texts = st.text() | st.sampled_from([*known, "1", "true"])
+    query = data.draw(st.dictionaries(st.sampled_from(QUERY), texts, max_size=2))
+    headers = {
+        "x-api-key": data.draw(st.sampled_from([api.world.key, key["key"], "relay_sk_wrong"])),
+        "content-type": data.draw(st.sampled_from(["application/json", "audio/wav"])),
+        "idempotency-key": data.draw(st.text()),
+    }
+    sent = Request(operation.method, path, query, headers, json.dumps(body).encode())
+    # The world itself checks the answer against the document.
+    answer = api.world.handle(sent)
+    assert answer.status in {*operation.statuses, 400, 401, 402, 404} or answer.later
