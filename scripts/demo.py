@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,19 @@ KEYS = {
     "AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm ada@laptop",
     "deskKey": "ssh-ed25519 "
     "AAAAC3NzaC1lZDI1NTE5AAAAIKc5b0m6Vwq3o1yD7fGp1bJq0d7iQ4Zt3mJd9vQn8s2X ada@desk",
+}
+RULES = {
+    "profile": "production",
+    "exemptions": [
+        {
+            "rule": rule,
+            "resource": "events",
+            "reason": "the demo's receiver listens on this machine",
+            "owner": "ada@example.com",
+            "expires": f"{datetime.now(UTC).date() + timedelta(days=30)}",
+        }
+        for rule in ("webhook-https", "webhook-private-address")
+    ],
 }
 PROVISION_SECONDS = "4"
 # The quickstart's Python: this one.
@@ -71,6 +86,10 @@ class Demo:
         self.step = 0
         backend = folder / "backend"
         backend.mkdir()
+        # The project as it stands here, in a folder where its stack's files stay out of the way.
+        shutil.copy(ROOT / "Pulumi.yaml", folder)
+        shutil.copytree(ROOT / "examples" / "quickstart", folder / "examples" / "quickstart")
+        (folder / "openrelay-policy.json").write_text(json.dumps(RULES))
         self.environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(pulumi_directory()), PYTHON, os.environ["PATH"]]),
@@ -87,7 +106,7 @@ class Demo:
         """Make the stack, with this configuration."""
         subprocess.run(
             ["pulumi", "stack", "init", "demo", "--non-interactive"],
-            cwd=ROOT,
+            cwd=self.folder,
             env=self.environment,
             stdout=subprocess.DEVNULL,
             check=True,
@@ -101,15 +120,25 @@ class Demo:
 
     def pulumi(self, *arguments: str, fails: bool = False) -> None:
         """Run a command for the user to see. fails: it is there to show a refusal."""
-        words = ["--stack", "demo", "--config-file", str(self.folder / "Pulumi.demo.yaml")]
+        words = ["--stack", "demo"]
         if arguments[0] != "config":
             print(f"$ pulumi {' '.join(arguments)}", flush=True)
             words += ["--suppress-permalink=true"]
-        done = subprocess.run(
-            ["pulumi", *arguments, *words], cwd=ROOT, env=self.environment, check=False
-        )
-        if bool(done.returncode) != fails:
-            raise SystemExit(f"demo: `pulumi {' '.join(arguments)}` ended with {done.returncode}")
+        code = self.run("pulumi", *arguments, *words)
+        if bool(code) != fails:
+            raise SystemExit(f"demo: `pulumi {' '.join(arguments)}` ended with {code}")
+
+    def review(self, *, code: int) -> None:
+        """Review the change as a pull request would be, and show the comment. code: its verdict."""
+        command = ["pulumi-openrelay", "review", "--stack", "demo"]
+        print(f"$ {' '.join(command)}\n", flush=True)
+        if self.run(*command) != code:
+            raise SystemExit(f"demo: the review should have ended with {code}")
+
+    def run(self, *command: str) -> int:
+        """Its exit code."""
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, check=False)
+        return done.returncode
 
     def configure(self, **values: str) -> None:
         for key, value in values.items():
@@ -118,7 +147,7 @@ class Demo:
     def output(self, name: str) -> str:
         shown = subprocess.run(
             ["pulumi", "stack", "output", name, "--show-secrets", "--stack", "demo"],
-            cwd=ROOT,
+            cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -199,6 +228,14 @@ def show(demo: Demo, receiver: Receiver) -> None:
         print(f"   {events.count(kind)} x {kind}")
     if not events:
         raise SystemExit("demo: no event arrived")
+
+    demo.say("A pull request that costs ten times as much and replaces a GPU machine: blocked")
+    demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
+    demo.review(code=3)
+
+    demo.say("A pull request with one more replica: passed")
+    demo.configure(replicas="5", bootScript="#!/bin/bash")
+    demo.review(code=0)
 
     demo.say("And all of it goes")
     demo.pulumi("destroy", "--yes", "--skip-preview")

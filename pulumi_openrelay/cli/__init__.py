@@ -12,8 +12,11 @@ except ImportError:
 
 # Each command's module and function, and the extra that it needs. They are imported when they run.
 COMMANDS = {
+    "apply": ("pulumi_openrelay.cli.apply", "apply", "review"),
     "emulator": ("pulumi_openrelay.emulator.__main__", "main", "emulator"),
     "import": ("pulumi_openrelay.cli.imports", "import_", "cli"),
+    "policy": ("pulumi_openrelay.cli.policy", "policy", "policy"),
+    "review": ("pulumi_openrelay.cli.review", "review", "review"),
 }
 
 

@@ -1,0 +1,272 @@
+"""What machines may cost: by the hour, by the month, and until the balance is gone.
+
+All amounts are US cents. A machine whose rate nobody can tell is not evaluated, never free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from .message import Severity
+from .reading import CLUSTER, MACHINES, POD, VM, Balance, NotEvaluated, Resource, Stack
+from .rule import Level, Problem, ResourceRule, Settings, StackRule, finops
+
+HOURS_PER_MONTH = 730
+RATE = "rate_cents_per_hour"
+
+
+class MachineRateSettings(Settings):
+    max_cents_per_hour: int = Field(
+        default=3000, ge=0, description="The most that one machine may bill."
+    )
+
+
+class StackRateSettings(Settings):
+    max_cents_per_hour: int = Field(
+        default=10_000, ge=0, description="The most that all machines of a stack may bill together."
+    )
+
+
+class BudgetSettings(Settings):
+    max_cents_per_month: int | None = Field(
+        default=None, ge=0, description="The stack's budget for 730 hours; null for none."
+    )
+
+
+class RunwaySettings(Settings):
+    min_hours: float = Field(default=72, gt=0, description="How long the balance must last.")
+    balance_cents: int | None = Field(
+        default=None,
+        description="The balance; null asks OpenRelay, where an API key is configured.",
+    )
+
+
+class GpuCountSettings(Settings):
+    max_gpus: int = Field(default=16, ge=0, description="The most GPUs of one machine or cluster.")
+
+
+class GpuKindSettings(Settings):
+    allowed: tuple[str, ...] | None = Field(
+        default=None, description="Ids or names of GPU models; null for all."
+    )
+
+
+class SpotSettings(Settings):
+    stacks: tuple[str, ...] = Field(
+        default=("*prod*",), description="Names or patterns of the stacks that must not use spot."
+    )
+
+
+def rate_cents(machine: Resource) -> float:
+    """What a machine bills an hour. Raises NotEvaluated where nobody can tell."""
+    rate = machine.number(RATE)
+    if rate is None:
+        raise NotEvaluated(f"{RATE} is unknown: the API's pricing does not tell it")
+    return rate
+
+
+def stack_rate_cents(stack: Stack) -> float:
+    """What all machines bill an hour. Raises NotEvaluated, which names those of unknown rate."""
+    total, unknown = 0.0, []
+    for machine in stack.of_type(*MACHINES):
+        try:
+            total += rate_cents(machine)
+        except NotEvaluated:
+            unknown.append(machine.name)
+    if unknown:
+        raise NotEvaluated(
+            f"{RATE} is unknown of {', '.join(sorted(unknown))}; the others bill {dollars(total)} "
+            "an hour"
+        )
+    return total
+
+
+def dollars(cents: float) -> str:
+    return f"${cents / 100:,.2f}"
+
+
+def _machine_rate(machine: Resource, settings: MachineRateSettings) -> Iterator[str]:
+    rate = rate_cents(machine)
+    if rate > settings.max_cents_per_hour:
+        yield f"bills {dollars(rate)} an hour, more than {dollars(settings.max_cents_per_hour)}"
+
+
+def _stack_rate(stack: Stack, settings: StackRateSettings) -> Iterator[Problem]:
+    known = sum(_known_rates(stack))
+    # What is known may be too much already, whatever the rest comes to.
+    if known > settings.max_cents_per_hour:
+        yield Problem(
+            f"the stack bills {dollars(known)} an hour, "
+            f"more than {dollars(settings.max_cents_per_hour)}"
+        )
+    else:
+        stack_rate_cents(stack)
+
+
+def _known_rates(stack: Stack) -> Iterator[float]:
+    for machine in stack.of_type(*MACHINES):
+        try:
+            yield rate_cents(machine)
+        except NotEvaluated:
+            continue
+
+
+def _monthly_budget(stack: Stack, settings: BudgetSettings) -> Iterator[Problem]:
+    if settings.max_cents_per_month is None:
+        return
+    month = stack_rate_cents(stack) * HOURS_PER_MONTH
+    if month > settings.max_cents_per_month:
+        yield Problem(
+            f"the stack costs {dollars(month)} a month, "
+            f"more than its budget of {dollars(settings.max_cents_per_month)}"
+        )
+
+
+def _balance_runway(stack: Stack, settings: RunwaySettings) -> Iterator[Problem]:
+    rate = stack_rate_cents(stack)
+    if rate == 0:
+        return
+    given = settings.balance_cents
+    balance = stack.account.balance() if given is None else Balance(given)
+    # Other stacks live on the same balance, so that it lasts no longer than they let it.
+    burn = max(rate, balance.burn_cents_per_hour or 0)
+    hours = max(0.0, (balance.available_cents - balance.floor_cents) / burn)
+    if hours < settings.min_hours:
+        yield Problem(
+            f"the balance lasts {hours:.0f} hours at {dollars(burn)} an hour, "
+            f"less than {settings.min_hours:g}"
+        )
+
+
+def _gpu_count(machine: Resource, settings: GpuCountSettings) -> Iterator[str]:
+    gpus = _gpus(machine)
+    if gpus > settings.max_gpus:
+        yield f"has {gpus:.0f} GPUs, more than {settings.max_gpus}"
+
+
+def _gpus(machine: Resource) -> float:
+    if machine.text("gpu_model_id") is None and machine.type != POD:
+        return 0
+    if machine.type != CLUSTER:
+        return machine.number("gpu_count") or 1
+    each, replicas = machine.number("gpus_per_replica"), machine.number("replica_count")
+    if each is None or replicas is None:
+        raise NotEvaluated("gpus_per_replica or replica_count is left to the API")
+    return each * replicas
+
+
+def _gpu_kinds(stack: Stack, settings: GpuKindSettings) -> Iterator[Problem]:
+    if settings.allowed is None:
+        return
+    for machine in stack.of_type(VM, POD, CLUSTER):
+        try:
+            model = machine.text("gpu_model_id")
+            if model is None or model in settings.allowed:
+                continue
+            if stack.account.gpu_names().get(model) not in settings.allowed:
+                allowed = ", ".join(settings.allowed)
+                yield Problem(f"gpu_model_id is none of {allowed}", machine)
+        except NotEvaluated as why:
+            yield Problem.unknown(why, machine)
+
+
+def _spot(machine: Resource, _: Settings) -> Iterator[str]:
+    if machine.text("tier") == "spot":
+        yield "tier is spot: the owner of the capacity may end it at any time"
+
+
+def _idle(machine: Resource, _: Settings) -> Iterator[str]:
+    if machine.text("desired_state") == "stopped":
+        yield "desired_state is stopped: it is kept, and used by nobody"
+
+
+MACHINE_RATE = ResourceRule(
+    name="machine-rate",
+    description="A machine or cluster bills no more than its limit.",
+    severity=Severity.HIGH,
+    framework=finops("Budgeting", "Limits that spending is held to"),
+    remediation="take fewer or cheaper GPUs, or raise the rule's max_cents_per_hour",
+    settings=MachineRateSettings,
+    types=MACHINES,
+    check=_machine_rate,
+)
+STACK_RATE = StackRule(
+    name="stack-rate",
+    description="All machines of a stack together bill no more than its limit.",
+    severity=Severity.HIGH,
+    framework=finops("Budgeting", "Limits that spending is held to"),
+    remediation="take fewer or cheaper machines, or raise the rule's max_cents_per_hour",
+    settings=StackRateSettings,
+    check=_stack_rate,
+)
+MONTHLY_BUDGET = StackRule(
+    name="monthly-budget",
+    description="A month of the stack costs no more than its budget.",
+    severity=Severity.HIGH,
+    framework=finops("Budgeting", "Limits that spending is held to"),
+    remediation="take fewer or cheaper machines, or have the budget raised",
+    settings=BudgetSettings,
+    check=_monthly_budget,
+)
+BALANCE_RUNWAY = StackRule(
+    name="balance-runway",
+    description="The balance pays for the machines for some time to come.",
+    severity=Severity.HIGH,
+    framework=finops("Forecasting", "What is spent at the present rate"),
+    remediation="add funds, or take fewer or cheaper machines: an empty balance stops them all",
+    level=Level.ADVISORY,
+    settings=RunwaySettings,
+    check=_balance_runway,
+)
+GPU_COUNT = ResourceRule(
+    name="gpu-count",
+    description="A machine or cluster has no more GPUs than its limit.",
+    severity=Severity.MEDIUM,
+    framework=finops("Workload Optimization", "Resources that fit the work"),
+    remediation="take fewer GPUs, or raise the rule's max_gpus",
+    settings=GpuCountSettings,
+    types=(VM, POD, CLUSTER),
+    check=_gpu_count,
+)
+GPU_KINDS = StackRule(
+    name="gpu-kinds",
+    description="Machines use the GPU models that are allowed.",
+    severity=Severity.MEDIUM,
+    framework=finops("Workload Optimization", "Resources that fit the work"),
+    remediation="take one of the allowed GPU models, or add this one to the rule's allowed",
+    settings=GpuKindSettings,
+    check=_gpu_kinds,
+)
+SPOT = ResourceRule(
+    name="spot",
+    description="Stacks that must not stop use no spot machines.",
+    severity=Severity.HIGH,
+    framework=finops("Rate Optimization", "The purchase option that fits the work"),
+    remediation="leave tier out",
+    settings=SpotSettings,
+    types=(VM, CLUSTER),
+    check=_spot,
+)
+IDLE = ResourceRule(
+    name="idle",
+    description="No machine is kept that is stopped.",
+    severity=Severity.LOW,
+    framework=finops("Workload Optimization", "Resources that nobody uses"),
+    remediation="remove it from the program once its disk is of no use to anybody",
+    level=Level.ADVISORY,
+    types=(VM, POD, CLUSTER),
+    check=_idle,
+)
+
+RULES = (
+    MACHINE_RATE,
+    STACK_RATE,
+    MONTHLY_BUDGET,
+    BALANCE_RUNWAY,
+    GPU_COUNT,
+    GPU_KINDS,
+    SPOT,
+    IDLE,
+)

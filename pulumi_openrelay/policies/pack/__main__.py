@@ -1,0 +1,15 @@
+"""The ready policy pack: all rules, configured by the file beside this one."""
+
+import sys
+from pathlib import Path
+
+from pulumi_policy import PolicyPack
+
+from pulumi_openrelay.policies.configuration import WrongConfiguration, read
+from pulumi_openrelay.policies.pulumi_pack import policies
+
+try:
+    rules = policies(read(Path(__file__).with_name("policy.json")))
+except WrongConfiguration as wrong:
+    sys.exit(f"the policy pack's configuration is wrong: {wrong}")
+PolicyPack("openrelay", rules)

@@ -1,0 +1,155 @@
+"""A stack as rules see it: a property is known, unknown or absent, and nothing passes in silence.
+
+In a preview the engine does not know yet what other resources will answer. A rule that reads such a
+value is stopped by `NotEvaluated`, which is reported at the rule's level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, Protocol
+
+PREFIX: Final = "pulumi-python:dynamic/"
+"""What the engine puts before the types of dynamic resources."""
+
+VM: Final = "openrelay:Vm"
+POD: Final = "openrelay:Pod"
+CLUSTER: Final = "openrelay:InferenceCluster"
+SSH_KEY: Final = "openrelay:SshKey"
+WEBHOOK: Final = "openrelay:Webhook"
+API_KEY: Final = "openrelay:ApiKey"
+PROVISIONING_TOKEN: Final = "openrelay:ProvisioningToken"  # noqa: S105
+INSTANCE: Final = "relay:Instance"
+RELAY_KEY: Final = "relay:ApiKey"
+MODEL_ALLOWLIST: Final = "relay:ModelAllowlist"
+
+MACHINES: Final = (VM, POD, CLUSTER, INSTANCE)
+"""What bills by the hour."""
+
+
+class Unknown(Enum):
+    """Stands where a value is not known before the update runs."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class NotEvaluated(Exception):
+    """A rule cannot tell. str() says why, without `not evaluated: ` before it."""
+
+
+class UnknownProperty(NotEvaluated):
+    """A property is unknown in this preview."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is unknown until the update runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource. type: such as `openrelay:Vm`. properties: inputs; where the engine has nothing
+    to change, the last outputs too. dependencies: for each property, the URNs of the resources
+    that it was made of."""
+
+    type: str
+    name: str
+    urn: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def value(self, *path: str) -> Any:
+        """The property at a path, None where it is absent. Raises UnknownProperty where it, or
+        anything within it, is unknown."""
+        found: Any = self.properties
+        for part in path:
+            found = found.get(part) if isinstance(found, Mapping) else None
+            if found is UNKNOWN:
+                break
+        if _has_unknown(found):
+            raise UnknownProperty(".".join(path))
+        return found
+
+    def text(self, *path: str) -> str | None:
+        """A text; None where it is absent or empty."""
+        return _typed(str, path, self.value(*path)) or None
+
+    def number(self, *path: str) -> float | None:
+        found = self.value(*path)
+        return None if found is None else float(_typed((int, float), path, found))
+
+    def flag(self, *path: str) -> bool:
+        """Whether a boolean is true: one that is absent is not."""
+        return _typed(bool, path, self.value(*path)) is True
+
+    def texts(self, *path: str) -> list[str] | None:
+        """A list of texts; None where it is absent or empty."""
+        found: list[Any] | None = _typed(list, path, self.value(*path))
+        return [str(item) for item in found] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Money of the organization in US cents. burn: what all its machines bill an hour now; None
+    where nobody told. floor: the balance at which the API stops machines."""
+
+    available_cents: int
+    burn_cents_per_hour: int | None = None
+    floor_cents: int = 0
+
+
+class Account(Protocol):
+    """What a rule may ask the API. Each raises NotEvaluated where it cannot be asked."""
+
+    def balance(self) -> Balance: ...
+
+    def gpu_names(self) -> Mapping[str, str]:
+        """The catalog: the name of each GPU model by its id."""
+        ...
+
+
+class NoAccount:
+    """Nobody to ask."""
+
+    def balance(self) -> Balance:
+        raise NotEvaluated("the balance is not known: no API key is configured")
+
+    def gpu_names(self) -> Mapping[str, str]:
+        raise NotEvaluated("the GPU catalog is not known: no API key is configured")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All resources of a stack, and whom to ask about its account."""
+
+    name: str
+    resources: Sequence[Resource] = ()
+    account: Account = field(default_factory=NoAccount)
+
+    def of_type(self, *types: str) -> Iterator[Resource]:
+        return (resource for resource in self.resources if resource.type in types)
+
+
+def stack_of(urn: str) -> str:
+    """The stack's name in a URN. (`pulumi.get_stack()` tells it in a policy pack only with some
+    builds of the CLI.)"""
+    parts = urn.split(":", 3)
+    return parts[2] if len(parts) > 3 else ""
+
+
+def _typed(wanted: type | tuple[type, ...], path: Sequence[str], found: Any) -> Any:
+    if found is None or isinstance(found, wanted):
+        return found
+    # The value itself may be a secret: it is not shown.
+    raise NotEvaluated(f"{'.'.join(path)} is of a type that this rule does not know")
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_unknown, value))
+    return value is UNKNOWN

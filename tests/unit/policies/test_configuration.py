@@ -1,0 +1,125 @@
+"""One file configures the rules; a mistake in it is one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.policies import RULES, Configuration, Level, cost, exposure, naming
+from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration, find
+
+EXEMPTION = {
+    "rule": "public-machine",
+    "resource": "demo-*",
+    "reason": "the public demo",
+    "owner": "ada@example.com",
+    "expires": "2027-01-31",
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write(**content: Any) -> Path:
+        (tmp_path / FILE).write_text(json.dumps(content))
+        return tmp_path
+
+    return write
+
+
+def test_without_a_file_the_profile_is_production(tmp_path: Path) -> None:
+    configuration = find(tmp_path)
+
+    assert configuration.profile == "production"
+    for rule in RULES:
+        assert configuration.level(rule) is rule.level
+        assert configuration.settings(rule) == rule.settings()
+
+
+def test_one_line_switches_the_profile(write: Any) -> None:
+    levels = {}
+    for profile in ("development", "production", "regulated"):
+        configuration = find(write(profile=profile))
+        configuration.check(RULES)
+        levels[profile] = [configuration.level(rule) for rule in RULES]
+
+    strictness = [Level.DISABLED, Level.ADVISORY, Level.MANDATORY]
+    for rows in zip(*levels.values(), strict=True):
+        assert [strictness.index(level) for level in rows] == sorted(map(strictness.index, rows))
+    assert Level.MANDATORY not in levels["development"]
+    assert levels["regulated"].count(Level.MANDATORY) > levels["production"].count(Level.MANDATORY)
+
+
+def test_a_rule_of_the_file_wins_over_the_profile(write: Any) -> None:
+    folder = write(profile="development", rules={"machine-rate": {"max_cents_per_hour": 7}})
+    configuration = find(folder)
+
+    assert configuration.settings(cost.MACHINE_RATE) == cost.MachineRateSettings(
+        max_cents_per_hour=7
+    )
+    assert configuration.level(cost.MACHINE_RATE) is Level.ADVISORY
+    configuration = find(write(rules={"machine-rate": {"level": "disabled"}}))
+    assert configuration.level(cost.MACHINE_RATE) is Level.DISABLED
+
+
+def test_the_command_line_wins_over_the_file(write: Any) -> None:
+    configuration = find(write(profile="development"), profile="regulated")
+
+    assert configuration.level(exposure.PUBLIC_ENDPOINT) is Level.MANDATORY
+
+
+def test_a_file_may_have_a_profile_of_its_own(write: Any) -> None:
+    own = {"residency": {"allowed-locations": {"allowed": ["eu-*"]}}}
+    configuration = find(write(profile="residency", profiles=own))
+
+    configuration.check(RULES)
+    assert configuration.settings(naming.ALLOWED_LOCATIONS) == naming.LocationSettings(
+        allowed=("eu-*",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"profile": "prod"}, "no profile 'prod'; there are development, production, regulated"),
+        ({"rules": {"machine-rat": {}}}, "no rule 'machine-rat'; did you mean machine-rate?"),
+        ({"rules": {"bananas": {}}}, "there is no rule 'bananas'; see `pulumi-openrelay policy"),
+        ({"rules": {"idle": {"level": "error"}}}, "idle: its level should be one of mandatory"),
+        ({"rules": {"gpu-count": {"max_gpus": "x"}}}, "gpu-count: max_gpus: Input should be"),
+        ({"rules": {"gpu-count": {"max": 1}}}, "gpu-count: max: Extra inputs"),
+        ({"rules": {"resource-name": {"pattern": "["}}}, "resource-name: pattern: "),
+        ({"exemptions": [{**EXEMPTION, "owner": " "}]}, "exemptions.0.owner: "),
+        ({"exemptions": [{**EXEMPTION, "expires": "soon"}]}, "exemptions.0.expires: "),
+        ({"exemptions": [{**EXEMPTION, "rule": "public-machin"}]}, "did you mean public-machine?"),
+        ({"exemptions": [dict(list(EXEMPTION.items())[:3])]}, "exemptions.0.owner: "),
+        ({"exempt": []}, "exempt: Extra inputs are not permitted"),
+    ],
+)
+def test_a_mistake_is_named(write: Any, content: dict[str, Any], sentence: str) -> None:
+    folder = write(**content)
+    with pytest.raises(WrongConfiguration) as wrong:
+        find(folder).check(RULES)
+    assert sentence in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+def test_a_file_that_is_not_there_or_no_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WrongConfiguration, match="cannot be read: No such file"):
+        find(file=tmp_path / "policy.json")
+    (tmp_path / FILE).write_text("profile: production")
+    with pytest.raises(WrongConfiguration, match="Invalid JSON"):
+        find(tmp_path)
+
+
+def test_an_exemption_of_a_rule_that_only_reviews_hold_is_no_mistake(write: Any) -> None:
+    find(write(exemptions=[{**EXEMPTION, "rule": "data-loss"}])).check(RULES)
+
+
+def test_a_profile_goes_with_some_of_the_rules_too() -> None:
+    Configuration(profile="regulated").check(exposure.RULES)
+
+
+def test_profiles_and_rules_can_be_given_in_a_program() -> None:
+    Configuration(profile="regulated", rules={"idle": {"level": "mandatory"}}).check(RULES)

@@ -1,0 +1,147 @@
+"""Each rule passes what is good, names what is bad, and says so where it cannot tell."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from pulumi_openrelay.policies import RULES, Exemption, Finding, Rule, judge
+from pulumi_openrelay.policies.message import Kind, parse
+from pulumi_openrelay.policies.message import format as write
+from pulumi_openrelay.policies.reading import Resource, Stack
+
+from .cases import CASES, Cases
+
+TODAY = date(2026, 11, 24)
+# Nothing that it reads can be unknown: it is about what exists at all.
+NEVER_UNKNOWN = {"public-endpoint"}
+
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+def said(rule: Rule, resources: list[Resource], *exemptions: Exemption) -> list[Finding]:
+    cases = CASES[rule.name]
+    return held(rule, cases.stack(resources), cases, *exemptions)
+
+
+def held(rule: Rule, stack: Stack, cases: Cases, *exemptions: Exemption) -> list[Finding]:
+    settings = rule.settings(**cases.settings)
+    return list(judge(rule, settings, stack, exemptions, TODAY))
+
+
+def exemption(rule: Rule, resource: str, expires: str) -> Exemption:
+    return Exemption(
+        rule=rule.name,
+        resource=resource,
+        reason="the demo of May",
+        owner="ada@example.com",
+        expires=date.fromisoformat(expires),
+    )
+
+
+def test_every_rule_is_tried_in_all_four_ways() -> None:
+    assert list(CASES) == [rule.name for rule in RULES]
+    for name, cases in CASES.items():
+        assert cases.passes, name
+        assert cases.fails, name
+        assert cases.unknown or name in NEVER_UNKNOWN, name
+
+
+@each_rule
+def test_what_is_good_passes(rule: Rule) -> None:
+    for resources in CASES[rule.name].passes:
+        assert said(rule, resources) == []
+
+
+@each_rule
+def test_what_is_bad_is_a_violation_that_says_what_and_how_to_mend_it(rule: Rule) -> None:
+    for resources, words in CASES[rule.name].fails:
+        [found] = said(rule, resources)
+        assert found.message.kind is Kind.VIOLATION
+        assert found.message.severity is rule.severity
+        assert words in found.message.text
+        assert found.message.remediation == rule.remediation
+        assert found.resource is None or found.resource in resources
+
+
+@each_rule
+def test_what_is_unknown_is_said_to_be_not_evaluated(rule: Rule) -> None:
+    cases = CASES[rule.name]
+    for resources, words in cases.unknown:
+        [found] = held(rule, Stack("prod", resources, cases.account_of_unknown), cases)
+        assert found.message.kind is Kind.NOT_EVALUATED
+        assert found.message.text.startswith("not evaluated: ")
+        assert words in found.message.text
+
+
+@each_rule
+def test_an_exemption_covers_a_violation_until_its_day(rule: Rule) -> None:
+    resources, words = CASES[rule.name].fails[0]
+    [violation] = said(rule, resources)
+    name = violation.resource.name if violation.resource else "prod"
+
+    [used] = said(rule, resources, exemption(rule, name[:1] + "*", "2026-11-24"))
+    [expired] = said(rule, resources, exemption(rule, name, "2026-11-23"))
+    [other] = said(rule, resources, exemption(rule, "another", "2030-01-01"))
+
+    assert used.message.kind is Kind.USED_EXEMPTION
+    assert used.message.rule == rule.name
+    for part in ("2026-11-24", "ada@example.com", "the demo of May", words):
+        assert part in used.message.text
+    assert expired.message.kind is Kind.EXPIRED_EXEMPTION
+    assert "expired on 2026-11-23" in expired.message.text
+    assert rule.remediation in expired.message.remediation
+    assert other == violation
+
+
+@each_rule
+def test_an_exemption_covers_what_is_not_evaluated_too(rule: Rule) -> None:
+    cases = CASES[rule.name]
+    for resources, _words in cases.unknown:
+        stack = Stack("prod", resources, cases.account_of_unknown)
+        [found] = held(rule, stack, cases, exemption(rule, "*", "2030-01-01"))
+        assert found.message.kind is Kind.USED_EXEMPTION
+
+
+@each_rule
+def test_a_rule_holds_in_the_stacks_that_it_is_for(rule: Rule) -> None:
+    cases = CASES[rule.name]
+    resources, _ = cases.fails[0]
+    settings = rule.settings(**{**cases.settings, "stacks": ["staging", "prod-*"]})
+
+    assert list(judge(rule, settings, cases.stack(resources))) == []
+    staging = Stack("staging", resources, cases.account)
+    assert len(list(judge(rule, settings, staging))) == 1
+
+
+@each_rule
+def test_what_a_rule_says_can_be_read_back(rule: Rule) -> None:
+    for resources, _ in CASES[rule.name].fails:
+        for found in said(rule, resources):
+            assert parse(f"{rule.description}\n{write(found.message)}\n") == found.message
+
+
+@each_rule
+def test_a_rule_is_described(rule: Rule) -> None:
+    for text in (
+        rule.description,
+        rule.remediation,
+        rule.framework.name,
+        rule.framework.version,
+        rule.framework.reference,
+        rule.framework.specification,
+    ):
+        assert text.strip()
+        assert "\n" not in text
+    schema = rule.settings.model_json_schema()
+    assert schema["properties"]["stacks"]
+    for name, setting in schema["properties"].items():
+        assert setting["description"], name
+    json.dumps(schema)
+
+
+def test_names_are_unique() -> None:
+    names = [rule.name for rule in RULES]
+    assert len(set(names)) == len(names)
