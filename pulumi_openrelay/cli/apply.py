@@ -31,7 +31,7 @@ def apply(stack: str, cwd: Path, reviewed: Path) -> None:
     """
     try:
         held = applying.read(reviewed)
-        project = Project(cwd.resolve(), stack, {})
+        project = Project(cwd.resolve(), stack)
         policies = rules.configured(project.folder, held.profile)
         now = review(project, policies, drift=held.refreshed)
         applying.permit(held, now)

@@ -54,12 +54,12 @@ def review(
     somebody changed something by hand.
     """
     try:
-        project = Project(cwd.resolve(), stack, {})
+        project = Project(cwd.resolve(), stack)
         found = review_project(project, rules.configured(project.folder, profile), drift=drift)
     except NotJudged as why:
         raise click.ClickException(f"the plan could not be judged: {why}") from None
     comment = markdown.render(found, page_url)
-    _write(found, comment, project.folder, files)
+    _write(found, comment, project.program, files)
     if files["markdown"] is None:
         click.echo(comment, nl=False)
     code = DRIFTED if drift and found.plan.drifted else _CODES[found.verdict]

@@ -1,0 +1,97 @@
+"""Apply what was reviewed, and nothing else.
+
+The plan is previewed again and compared with the reviewed one before anything is touched. Pulumi's
+own update plans (`pulumi up --plan`) do not bind it further: they refuse halfway, after some of the
+changes are made; the first deployment of a stack always breaks them, because names are made from an
+id that only exists then; and what they say when they refuse shows secrets in clear. So the lines of
+the update itself are compared instead, and a difference is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import events
+from .findings import Verdict
+from .plan import Plan
+from .preview import NotJudged, Project
+from .report import FORMAT, Review
+
+
+class Refused(Exception):
+    """Nothing was applied. str() is the sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What a review's JSON says that an update is held to. actions: by URN."""
+
+    project: str
+    stack: str
+    profile: str
+    verdict: str
+    digest: str
+    commit: str | None
+    refreshed: bool
+    actions: Mapping[str, str]
+
+
+def read(file: Path) -> Reviewed:
+    """A review's JSON. Raises NotJudged where it is none."""
+    try:
+        told: dict[str, Any] = json.loads(file.read_text())
+        if told["format"] != FORMAT:
+            raise NotJudged(f"{file} is of another version of this tool: review again")
+        return Reviewed(**{name: told[name] for name in Reviewed.__slots__})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotJudged(f"{file} is no review: {type(error).__name__}") from None
+
+
+def permit(reviewed: Reviewed, now: Review) -> None:
+    """Raises Refused unless this is the plan that was reviewed, and it may be applied."""
+    if (reviewed.project, reviewed.stack) != (now.project, now.stack):
+        raise Refused(
+            f"the review is of stack {reviewed.stack} of {reviewed.project}, and not of "
+            f"{now.stack} of {now.project}"
+        )
+    if reviewed.verdict == Verdict.BLOCK:
+        raise Refused("the review blocked this plan")
+    if reviewed.digest != now.digest:
+        raise Refused(f"the plan is no longer the reviewed one: {_difference(reviewed, now)}")
+    if now.verdict is Verdict.BLOCK:
+        raise Refused(f"the plan is as reviewed, and is blocked now: {now.reasons[0].message}")
+
+
+def carry_out(project: Project, pack: Path, now: Review, show: Callable[[str], object]) -> None:
+    """Apply, and hold what the engine did against the plan.
+
+    show: called with each line of the engine's display. Raises NotJudged where it fails or differs.
+    """
+    done = events.read(project.up(pack, show, refresh=now.refreshed).events)
+    differing = _unlike(_actions(now.plan), _actions(done))
+    if differing:
+        raise NotJudged(f"what was applied is not what was reviewed: {differing}")
+
+
+def _actions(plan: Plan) -> dict[str, str]:
+    return {step.urn: step.action.value for step in plan.changing}
+
+
+def _difference(reviewed: Reviewed, now: Review) -> str:
+    differing = _unlike(reviewed.actions, _actions(now.plan))
+    return differing or "the same resources change, and their inputs or secrets differ"
+
+
+def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The first few resources with another action, as one clause; empty where there is none."""
+    said = sorted(
+        f"{urn.rsplit('::', 1)[-1]} ({before.get(urn, 'same')}, now {after.get(urn, 'same')})"
+        for urn in {*before, *after}
+        if before.get(urn) != after.get(urn)
+    )
+    more = f" and {len(said) - 3} more" if len(said) > 3 else ""
+    return ", ".join(said[:3]) + more

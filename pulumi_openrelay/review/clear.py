@@ -1,0 +1,88 @@
+"""Secrets that stand in clear: the engine hides what it knows to be secret, so what it shows is
+what everybody can read.
+
+Only names of places come out of here, never a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .plan import Mark, Plan
+
+_TOKEN = re.compile(
+    r"""
+    \b(?: (?:or|vl|vtk|whsec|hf|npm|dop_v1|glpat|glrt)[_-][A-Za-z0-9_-]{16,}
+        | relay_sk_[A-Za-z0-9_-]{8,}
+        | sk-[A-Za-z0-9_-]{16,}
+        | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_[A-Za-z0-9_]{20,}
+        | xox[abprs]-[A-Za-z0-9-]{10,}
+        | (?:AKIA|ASIA)[A-Z0-9]{16}
+        | AIza[A-Za-z0-9_-]{30,}
+        | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}
+      )
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----
+    | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]{3,}@
+    | (?<![\w-])(?i:--?(?:password|passwd|token|secret|api[-_]?key)[= ](?![$<{])\S{4,})
+    | (?<![\w-])(?i:(?:\w+_)?(?:password|passwd|token|secret|api[-_]?key)=(?![$<{])[^\s&]{4,})
+    """,
+    re.VERBOSE,
+)
+_SECRET_NAME = re.compile(r"(?i)(?:api_?key|token|password|passwd|secret|private_?key)$")
+# Inputs whose values look like a token and are none.
+_PUBLIC = ("public_key", "name", "fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
+class InClear:
+    """Where a secret can be read. resource: empty for the stack's configuration and its
+    outputs."""
+
+    resource: str
+    urn: str
+    place: str
+
+
+def in_plan(plan: Plan) -> Iterator[InClear]:
+    """Inputs of resources."""
+    for step in plan.steps:
+        inputs = step.after.inputs if step.after else {}
+        for name, value in sorted(inputs.items()):
+            if name not in _PUBLIC and not name.startswith("__") and _tells(value):
+                yield InClear(step.name, step.urn, name)
+
+
+def in_outputs(outputs: Mapping[str, Any]) -> Iterator[InClear]:
+    """Outputs of the stack."""
+    for name, value in sorted(outputs.items()):
+        if _named(name, value) or _tells(value):
+            yield InClear("", "", f"the stack's output {name}")
+
+
+def in_configuration(configuration: Mapping[str, tuple[str, bool]]) -> Iterator[InClear]:
+    """Values of the stack's configuration that are not set as secrets."""
+    for key, (value, secret) in sorted(configuration.items()):
+        if not secret and (_named(key, value) or _tells(value)):
+            yield InClear("", "", f"the stack's configuration {key}")
+
+
+def _named(name: str, value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and _SECRET_NAME.search(name) is not None
+
+
+def _tells(value: Any) -> bool:
+    if isinstance(value, str):
+        return _TOKEN.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(_named(str(key), item) or _tells(item) for key, item in value.items())
+    if isinstance(value, list):
+        # A command's argument is often named by the one before it.
+        return any(_tells(item) for item in value) or _tells(" ".join(map(str, _plain(value))))
+    return False
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    return [value for value in values if not isinstance(value, Mark)]

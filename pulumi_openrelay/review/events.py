@@ -1,0 +1,171 @@
+"""The engine's events of a preview as a plan.
+
+The engine has already blinded what it knows to be secret; here that becomes a mark, and so does a
+value that is unknown until the plan is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pulumi.automation.events import OpType
+
+from .plan import GRAVITY, Action, Change, Mark, Plan, State, Step
+
+if TYPE_CHECKING:
+    from pulumi.automation.events import EngineEvent, StepEventMetadata, StepEventStateMetadata
+
+STACK = "pulumi:pulumi:Stack"
+# How the engine marks a secret, and a value that is not known yet, in its events.
+SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - a public mark
+UNKNOWN_VALUES = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "output<string>",
+        "[unknown]",
+    }
+)
+
+_ACTIONS = {
+    "replace": Action.REPLACE,
+    "create-replacement": Action.REPLACE,
+    "read-replacement": Action.REPLACE,
+    "import-replacement": Action.REPLACE,
+    "delete": Action.DELETE,
+    "discard": Action.DELETE,
+    "create": Action.CREATE,
+    "import": Action.UPDATE,  # of the record alone
+    "update": Action.UPDATE,
+    "same": Action.SAME,
+    "read": Action.SAME,
+    "refresh": Action.SAME,
+}
+_ENDS_REPLACED = ("delete-replaced", "discard-replaced")
+
+
+def read(events: Iterable[EngineEvent]) -> Plan:
+    """The plan that the events of one preview tell.
+
+    Each resource is told of several times: a replacement is a create, a replace and a delete.
+    """
+    told: dict[str, _Told] = {}
+    refreshed: dict[str, _Told] = {}
+    outputs: dict[str, Any] = {}
+    for event in events:
+        begun, done = event.resource_pre_event, event.res_outputs_event
+        if begun is not None and begun.metadata.op is not OpType.REFRESH:
+            _file(told, begun.metadata)
+        elif done is not None and done.metadata.op is OpType.REFRESH:
+            _file(refreshed, done.metadata)
+        elif done is not None and done.metadata.type == STACK and done.metadata.new is not None:
+            outputs = _properties(done.metadata.new.outputs)
+    steps = [step for urn, each in told.items() for step in _steps(urn, each)]
+    drifted = [_drift(urn, each) for urn, each in refreshed.items()]
+    return Plan(
+        _sorted(steps),
+        _sorted(step for step in drifted if step.changes or step.action is Action.DELETE),
+        outputs,
+    )
+
+
+def _sorted(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: (GRAVITY[step.action], step.name, step.urn)))
+
+
+def _file(told: dict[str, _Told], metadata: StepEventMetadata) -> None:
+    if not metadata.type.startswith("pulumi:"):
+        told.setdefault(metadata.urn, _Told()).add(metadata)
+
+
+def _drift(urn: str, told: _Told) -> Step:
+    """What a refresh found of one resource: changed, or gone."""
+    return _step(urn, told, Action.DELETE if told.after is None else Action.UPDATE)
+
+
+@dataclass(slots=True)
+class _Told:
+    """All that the engine said of one resource. ended: the states that replacements delete."""
+
+    type: str = ""
+    ops: set[str] = field(default_factory=set)
+    forced_by: set[str] = field(default_factory=set)
+    differing: set[str] = field(default_factory=set)
+    before: State | None = None
+    after: State | None = None
+    ended: list[State] = field(default_factory=list)
+
+    def add(self, metadata: StepEventMetadata) -> None:
+        self.type = metadata.type
+        op = metadata.op.value
+        old = _state(metadata.old)
+        if op in _ENDS_REPLACED:
+            self.ended += [old] if old else []
+            return
+        self.ops.add(op)
+        self.forced_by.update(metadata.keys or ())
+        self.differing.update(metadata.diffs or ())
+        self.differing.update(_top(path) for path in metadata.detailed_diff or ())
+        self.before = old or self.before
+        self.after = _state(metadata.new) or self.after
+
+
+def _steps(urn: str, told: _Told) -> Iterator[Step]:
+    current = told.before.id if told.before else ""
+    actions = {_ACTIONS.get(op, Action.UPDATE) for op in told.ops}
+    if actions:
+        yield _step(urn, told, min(actions, key=GRAVITY.__getitem__))
+    for state in told.ended:
+        if Action.REPLACE not in actions or state.id != current:
+            yield Step(urn, told.type, Action.DELETE, (), state, None, leftover=True)
+
+
+def _step(urn: str, told: _Told, action: Action) -> Step:
+    names = {name for name in told.forced_by | told.differing if not name.startswith("__")}
+    changes = [
+        Change(name, _value(told.before, name), _value(told.after, name), name in told.forced_by)
+        for name in names
+    ]
+    changes.sort(key=lambda change: (not change.forces, change.property))
+    foreign = told.ops <= {"read", "read-replacement"}
+    return Step(urn, told.type, action, tuple(changes), told.before, told.after, foreign=foreign)
+
+
+def _top(path: str) -> str:
+    """The property that a path such as `ssh_key_ids[0]` leads into."""
+    return path.partition("[")[0].partition(".")[0] or path
+
+
+def _value(state: State | None, name: str) -> Any:
+    return None if state is None else state.value(name)
+
+
+def _state(state: StepEventStateMetadata | None) -> State | None:
+    if state is None:
+        return None
+    return State(
+        id=state.id or "",
+        inputs=_properties(state.inputs),
+        outputs=_properties(state.outputs),
+        stays_when_deleted=bool(state.retain_on_delete),
+    )
+
+
+def _properties(bag: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: marked(value) for name, value in (bag or {}).items() if name != "__provider"}
+
+
+def marked(value: Any) -> Any:
+    """The value with marks where the engine hid, or did not know, a part of it."""
+    if isinstance(value, Mapping):
+        if SECRET_KEY in value:
+            return Mark.SECRET
+        return {str(key): marked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [marked(item) for item in value]
+    if value == "[secret]":
+        return Mark.SECRET
+    if isinstance(value, str) and value in UNKNOWN_VALUES:
+        return Mark.UNKNOWN
+    return value

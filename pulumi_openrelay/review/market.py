@@ -1,0 +1,111 @@
+"""What the API says while a plan is reviewed: the balance, what burns it, and what is free.
+
+What cannot be read is kept as the reason why, never as a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ..caller import Direct
+from ..errors import OpenRelayError
+from ..lifecycle.session import Session
+from ..plugin import session
+
+SECONDS = 20.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Money of the organization in cents. burn: of all its machines, per hour; None where the API
+    does not say. floor: where the API stops machines."""
+
+    available_cents: int
+    burn_cents_per_hour: int | None
+    floor_cents: int = 0
+
+    def hours(self, burn_cents_per_hour: int) -> float | None:
+        """How long it lasts at a rate; None for ever."""
+        if burn_cents_per_hour <= 0:
+            return None
+        return max(0.0, (self.available_cents - self.floor_cents) / burn_cents_per_hour)
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What can be placed of one GPU model right now. counts: how many GPUs one machine can have."""
+
+    name: str
+    gpus: int
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Each of the three, or None and why not."""
+
+    balance: Balance | None = None
+    free: Mapping[str, Free] | None = None
+    free_spot: Mapping[str, Free] | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(get: Callable[[str], Any]) -> Market:
+    """Ask the API. get: reads one value of the stack's configuration in clear."""
+    try:
+        asked = session(get)
+    except OpenRelayError as error:
+        return Market(unreadable={"balance": error.what, "capacity": error.what})
+    unreadable: dict[str, str] = {}
+    balance = _told(lambda: _balance(asked), "balance", unreadable)
+    rows = _told(lambda: _ask(asked, "/v1/gpu-availability", list), "capacity", unreadable)
+    return Market(
+        balance=balance,
+        free=None if rows is None else _free(rows, "freeGpus", "placeableGpuCounts"),
+        free_spot=None if rows is None else _free(rows, "spotFreeGpus", "spotPlaceableGpuCounts"),
+        unreadable=unreadable,
+    )
+
+
+def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | None:
+    try:
+        return ask()
+    except OpenRelayError as error:
+        unreadable[what] = error.what
+    except (KeyError, TypeError, ValueError):
+        unreadable[what] = "the API answered with something else than it documents"
+    return None
+
+
+def _ask(asked: Session, path: str, answers: type) -> Any:
+    caller = Direct(lambda _text: None)
+    caller.deadline = caller.now() + SECONDS
+    return asked.send(caller, "GET", path, {}, answers=answers)
+
+
+def _balance(asked: Session) -> Balance:
+    balance = _ask(asked, "/v1/orgs/{org}/billing/balance", dict)
+    usage = _ask(asked, "/v1/orgs/{org}/usage/current", dict)
+    burn = usage.get("burnPerHourCents")
+    return Balance(
+        available_cents=int(balance["availableCents"]),
+        burn_cents_per_hour=None if burn is None else int(burn),
+        floor_cents=int(usage.get("autoStopFloorCents") or 0),
+    )
+
+
+def _free(rows: Sequence[Mapping[str, Any]], gpus: str, counts: str) -> dict[str, Free]:
+    found = {}
+    for row in rows:
+        offered = row["vm"]
+        model = str(row["gpuModelId"])
+        most = int(offered.get(gpus) or 0)
+        placeable = offered.get(counts)
+        if placeable is None:
+            placeable = range(1, int(offered["maxPlaceableGpus"]) + 1)
+        found[model] = Free(str(row.get("name") or model), most, tuple(placeable))
+    return found

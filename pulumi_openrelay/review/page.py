@@ -1,0 +1,45 @@
+"""A review as one HTML page that needs nothing else: no script, no font, no picture from afar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from . import words
+from .money import HOURS_PER_MONTH
+from .plan import Action
+from .report import Review
+
+
+def render(review: Review) -> str:
+    """The page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    burn = review.burn()
+    return environment.get_template("page.html").render(
+        review=review,
+        words=words,
+        Action=Action,
+        month=HOURS_PER_MONTH,
+        runway=[review.balance.hours(each) for each in burn] if burn and review.balance else None,
+        top=review.reasons[0] if review.reasons else None,
+    )
+
+
+def _prose(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is only a backtick
+        parts[-2:] = ["`".join(parts[-2:])]
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )

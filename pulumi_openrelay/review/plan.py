@@ -1,0 +1,162 @@
+"""What is to happen to each resource of a stack: typed, sorted, and without any secret.
+
+Two previews of one program over one state give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any
+
+from ..lifecycle.declare import KINDS, Kind
+
+DYNAMIC = "pulumi-python:dynamic/"
+
+
+class Mark(Enum):
+    """Stands where a value does not: it is secret, or unknown until the plan is applied."""
+
+    SECRET = "[secret]"  # noqa: S105
+    UNKNOWN = "[unknown]"
+
+
+class Action(StrEnum):
+    """What is to happen to a resource, the gravest first."""
+
+    REPLACE = "replace"
+    DELETE = "delete"
+    CREATE = "create"
+    UPDATE = "update"
+    SAME = "same"
+
+
+GRAVITY = {action: place for place, action in enumerate(Action)}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A resource before or after the plan. id: empty where there is none yet."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    stays_when_deleted: bool
+
+    def value(self, name: str) -> Any:
+        """An input, or where there is none of that name, an output; None where there is neither."""
+        value = self.inputs.get(name)
+        return self.outputs.get(name) if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A property that differs. before and after: None where it is absent. forces: a new resource
+    alone can have it."""
+
+    property: str
+    before: Any
+    after: Any
+    forces: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to happen to one resource.
+
+    leftover: a replaced one that an earlier update was to delete, and did not. foreign: it is only
+    read, and no part of the stack.
+    """
+
+    urn: str
+    type: str
+    action: Action
+    changes: tuple[Change, ...]
+    before: State | None
+    after: State | None
+    leftover: bool = False
+    foreign: bool = False
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return self.urn.rsplit("::", 1)[-1]
+
+    @property
+    def noun(self) -> str:
+        """What it is, in a reader's words."""
+        return self.kind.noun if self.kind else self.type.rsplit(":", 1)[-1]
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind, where it is one of this package's own."""
+        return KINDS.get(self.type.removeprefix(DYNAMIC))
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is something of the stack that bills by the hour."""
+        return self.kind is not None and self.kind.bills and not self.foreign
+
+    @property
+    def forced_by(self) -> tuple[str, ...]:
+        """The properties that force a replacement."""
+        return tuple(change.property for change in self.changes if change.forces)
+
+    @property
+    def ends_something(self) -> bool:
+        return self.action in (Action.REPLACE, Action.DELETE)
+
+    @property
+    def makes_something(self) -> bool:
+        return self.action is Action.CREATE or (
+            self.action is Action.REPLACE and self.after is not None
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every resource of the stack, the gravest change first, then by name.
+
+    drifted: what a refresh before the preview found changed, or gone, by another's hand; before is
+    the record, after what is there. outputs: the stack's.
+    """
+
+    steps: tuple[Step, ...]
+    drifted: tuple[Step, ...] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changing(self) -> Iterator[Step]:
+        return (step for step in self.steps if step.action is not Action.SAME)
+
+    def count(self, action: Action) -> int:
+        return sum(step.action is action for step in self.steps)
+
+    @property
+    def machines(self) -> Iterator[Step]:
+        return (step for step in self.steps if step.is_machine)
+
+    @property
+    def content(self) -> list[dict[str, Any]]:
+        """What is to be done, as JSON: the same for the same changes to the same resources,
+        whatever else happened meanwhile."""
+        return [
+            {
+                "urn": step.urn,
+                "action": step.action,
+                "id": step.before.id if step.before else None,
+                "forced_by": step.forced_by,
+                "before": _unmarked(step.before.inputs) if step.before else None,
+                "after": _unmarked(step.after.inputs) if step.after else None,
+            }
+            for step in self.changing
+        ]
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, Mark):
+        return {"mark": value.value}
+    if isinstance(value, Mapping):
+        return {key: _unmarked(item) for key, item in value.items()}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value

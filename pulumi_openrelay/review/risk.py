@@ -1,0 +1,229 @@
+"""What speaks against a plan beside the policies: data, secrets, forgotten machines, money,
+capacity.
+
+| rule                  | severity | development | production | regulated |
+|-----------------------|----------|-------------|------------|-----------|
+| `data-loss`           | critical | warn        | block      | block     |
+| `hidden-deletion`     | critical | warn        | block      | block     |
+| `secret-in-clear`     | critical | block       | block      | block     |
+| `protected-deletion`  | high     | block       | block      | block     |
+| `left-running`        | high     | warn        | block      | block     |
+| `drift`               | high     | warn        | warn       | warn      |
+| `cost-jump`           | high     | warn        | block      | block     |
+| `runway`              | high     | warn        | block      | block     |
+| `capacity`            | medium   | warn        | block      | block     |
+| `stopped-data-loss`   | medium   | warn        | warn       | block     |
+
+Any other profile is taken for `production`. A machine that waits for capacity
+(`capacity_timeout`) is never blocked for want of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..policies.message import Severity
+from . import money
+from .capacity import Room
+from .clear import InClear
+from .findings import Effect, Reason
+from .market import Balance
+from .plan import Action, Plan, Step
+from .renames import Rename
+from .words import forced, hours, rate, said
+
+PROFILES = ("development", "production", "regulated")
+COST_JUMP_FACTOR = 5
+COST_JUMP_CENTS = 100
+RUNWAY_HOURS = 24.0
+
+_W, _B = Effect.WARN, Effect.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A finding's name, how grave it is, what each profile makes of it, and what to do about
+    it."""
+
+    name: str
+    severity: Severity
+    effects: tuple[Effect, Effect, Effect]
+    fix: str
+
+    def found(
+        self, profile: str, message: str, step: Step | None = None, effect: Effect | None = None
+    ) -> Reason:
+        """The rule held against a step, or against the stack. effect: None leaves it to the
+        profile."""
+        place = PROFILES.index(profile) if profile in PROFILES else 1
+        return Reason(
+            rule=self.name,
+            effect=effect or self.effects[place],
+            severity=self.severity,
+            resource=step.name if step else "",
+            message=message,
+            fix=self.fix,
+            urn=step.urn if step else "",
+        )
+
+
+DATA_LOSS = Rule(
+    "data-loss",
+    Severity.CRITICAL,
+    (_W, _B, _B),
+    "take the change back, or save what is on the disk and exempt this once",
+)
+HIDDEN_DELETION = Rule(
+    "hidden-deletion",
+    Severity.CRITICAL,
+    (_W, _B, _B),
+    'keep the machine: `opts=ResourceOptions(aliases=[Alias(name="its old name")])`',
+)
+SECRET_IN_CLEAR = Rule(
+    "secret-in-clear",
+    Severity.CRITICAL,
+    (_B, _B, _B),
+    "set it with `pulumi config set --secret`, and change it: it has been seen",
+)
+PROTECTED_DELETION = Rule(
+    "protected-deletion",
+    Severity.HIGH,
+    (_B, _B, _B),
+    "keep it, or apply `deletion_protection=False` first",
+)
+LEFT_RUNNING = Rule(
+    "left-running",
+    Severity.HIGH,
+    (_W, _B, _B),
+    "keep it in the program, or end it by hand afterwards",
+)
+DRIFT = Rule(
+    "drift",
+    Severity.HIGH,
+    (_W, _W, _W),
+    "`pulumi up --refresh` puts it right; a change that is meant goes into the program",
+)
+COST_JUMP = Rule("cost-jump", Severity.HIGH, (_W, _B, _B), "make it smaller, or exempt this once")
+RUNWAY = Rule("runway", Severity.HIGH, (_W, _B, _B), "add funds first")
+CAPACITY = Rule(
+    "capacity",
+    Severity.MEDIUM,
+    (_W, _B, _B),
+    "try later or another shape, or let `capacity_timeout` wait",
+)
+STOPPED_DATA_LOSS = Rule(
+    "stopped-data-loss", Severity.MEDIUM, (_W, _W, _B), "save what is on its disk first"
+)
+RULES = (
+    DATA_LOSS,
+    HIDDEN_DELETION,
+    SECRET_IN_CLEAR,
+    PROTECTED_DELETION,
+    LEFT_RUNNING,
+    DRIFT,
+    COST_JUMP,
+    RUNWAY,
+    CAPACITY,
+    STOPPED_DATA_LOSS,
+)
+
+
+def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Reason]:
+    """Machines that end, or that the stack only forgets."""
+    renamed = {rename.ended.urn: rename.made for rename in renames}
+    for step in plan.machines:
+        if not step.ends_something or step.before is None:
+            continue
+        if stays(step):
+            message = "it leaves the stack and goes on billing"
+            yield LEFT_RUNNING.found(profile, message, step)
+        elif step.action is Action.DELETE and step.before.inputs.get("deletion_protection") is True:
+            message = "it is to be deleted, and deletion_protection will refuse that"
+            yield PROTECTED_DELETION.found(profile, message, step)
+        elif step.urn in renamed:
+            made = renamed[step.urn].name
+            message = f"it is deleted and made anew as `{made}`: its disk ends with it (data loss)"
+            yield HIDDEN_DELETION.found(profile, message, step)
+        elif rests(step):
+            yield STOPPED_DATA_LOSS.found(profile, _ending(step), step)
+        else:
+            yield DATA_LOSS.found(profile, _ending(step), step)
+
+
+def stays(step: Step) -> bool:
+    """Whether a machine outlives its deletion from the stack: it was taken over from outside, or
+    the program said so."""
+    before = step.before
+    return before is not None and (
+        before.stays_when_deleted or before.outputs.get("adopted") is True
+    )
+
+
+def rests(step: Step) -> bool:
+    """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
+    kind = step.kind
+    if step.before is None or kind is None or kind.states is None:
+        return False
+    return str(step.before.outputs.get("status")) in (
+        kind.states.stopped | kind.states.failed | kind.states.ended
+    )
+
+
+def _ending(step: Step) -> str:
+    end = "its disk ends with it (data loss)"
+    if step.action is Action.REPLACE:
+        return f"it is replaced because of {forced(step)}: {end}"
+    return f"it is deleted: {end}"
+
+
+def drift(plan: Plan, profile: str) -> Iterator[Reason]:
+    """What somebody did by hand."""
+    for step in plan.drifted:
+        if step.action is Action.DELETE:
+            yield DRIFT.found(profile, "it is gone: somebody ended it by hand", step)
+        else:
+            what = ", ".join(said(change) for change in step.changes)
+            yield DRIFT.found(profile, f"somebody changed it by hand: {what}", step)
+
+
+def secrets(found: Iterable[InClear], plan: Plan, profile: str) -> Iterator[Reason]:
+    """Secrets that anybody can read."""
+    steps = {step.urn: step for step in plan.steps}
+    for place in found:
+        message = f"{place.place} holds what looks like a secret, in clear"
+        yield SECRET_IN_CLEAR.found(profile, message, steps.get(place.urn))
+
+
+def cost(plan: Plan, balance: Balance | None, profile: str) -> Iterator[Reason]:
+    """What the plan does to the bill."""
+    before, after = money.before(plan), money.after(plan)
+    more = after.known_cents - before.known_cents
+    if (
+        before.known_cents
+        and not before.unknown
+        and more >= COST_JUMP_CENTS
+        and after.known_cents >= COST_JUMP_FACTOR * before.known_cents
+    ):
+        times = after.known_cents / before.known_cents
+        message = (
+            f"the stack costs {times:.0f} times as much: {rate(after.known_cents)} an hour "
+            f"instead of {rate(before.known_cents)}"
+        )
+        yield COST_JUMP.found(profile, message)
+    if balance is not None and more > 0:
+        burn = (balance.burn_cents_per_hour or before.known_cents) + more
+        lasts = balance.hours(burn)
+        if lasts is not None and lasts < RUNWAY_HOURS:
+            message = f"the balance lasts {hours(lasts)} at {rate(burn)} an hour"
+            yield RUNWAY.found(profile, message)
+
+
+def capacity(rooms: Iterable[Room], plan: Plan, profile: str) -> Iterator[Reason]:
+    """What cannot be placed right now."""
+    steps = {step.urn: step for step in plan.steps}
+    for room in rooms:
+        if room.short:
+            effect = Effect.WARN if room.patient else None
+            message = f"no capacity for {room.model}: {room.short}"
+            yield CAPACITY.found(profile, message, steps.get(room.demands[0].urn), effect)

@@ -1,0 +1,83 @@
+"""Money, times and changes as a reader reads them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .plan import Change, Step
+
+# Strings that are shown: ids of a catalog and words of the API. Any other could hold a secret.
+_SHOWN = frozenset(
+    {
+        "gpu_model_id",
+        "resource_size",
+        "tier",
+        "desired_state",
+        "wait_for",
+        "node_id",
+        "template_id",
+        "location",
+        "region",
+        "status",
+    }
+)
+
+
+def rate(cents: int) -> str:
+    """`$2.60`; with a minus where it is one."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}${abs(cents) / 100:,.2f}"
+
+
+def change(cents: int) -> str:
+    """`+$2.60`, `-$2.60` or `0`."""
+    return "0" if cents == 0 else ("+" if cents > 0 else "") + rate(cents)
+
+
+def hours(count: float) -> str:
+    """`45 minutes`, `7 hours`, `12 days`, `3 years`: rounded down."""
+    for size, unit in ((24 * 365, "year"), (24, "day"), (1, "hour")):
+        if count >= 2 * size or (unit == "hour" and count >= 1):
+            return _counted(int(count // size), unit)
+    return _counted(int(count * 60), "minute")
+
+
+def lasts(count: float | None) -> str:
+    """The same; None is for ever."""
+    return "for ever" if count is None else hours(count)
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count:,} {unit}" + ("" if count == 1 else "s")
+
+
+def forced(step: Step) -> str:
+    """The properties that force a replacement, as a list."""
+    return ", ".join(step.forced_by) or "its provider, which does not say why"
+
+
+def said(changed: Change) -> str:
+    """`gpu_count 1 → 2`, or the property alone where its values are not for showing."""
+    before, after = _shown(changed, changed.before), _shown(changed, changed.after)
+    if before is None or after is None:
+        return changed.property
+    return f"{changed.property} {before} → {after}"
+
+
+def _shown(changed: Change, value: Any) -> str | None:
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    if isinstance(value, str) and changed.property in _SHOWN:
+        return one_line(value, 40)
+    return None
+
+
+def one_line(text: str, longest: int = 240) -> str:
+    """The text on one line, cut where it is too long."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= longest else line[: longest - 1] + "…"

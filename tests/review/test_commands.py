@@ -1,0 +1,296 @@
+"""`pulumi-openrelay review` and `apply`, as a pipeline runs them, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import ServedWorld
+from tests.engine.support import Stack, mutations
+
+from .forge import TOKEN, FakeForge, serve
+
+VM = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+             cloud_init="#!/bin/sh\\necho secret-marker", env_vars={"TOKEN": "secret-marker"})
+"""
+LARGER = VM.replace("gpu_count=1", "gpu_count=2")
+DEVELOPMENT = ("--profile", "development")
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+def run(stack: Stack, command: str, *options: str, **environment: str) -> Ran:
+    done = subprocess.run(
+        [sys.executable, "-m", "pulumi_openrelay", command, "--stack", stack.name, *options],
+        cwd=stack.folder,
+        env={**stack.environment, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def review(
+    stack: Stack, program: str | None, *options: str, **environment: str
+) -> tuple[Ran, dict[str, Any]]:
+    """A review of the program, and its JSON."""
+    if program is not None:
+        stack.write(program)
+    file = stack.folder / "review.json"
+    ran = run(stack, "review", "--json", str(file), *options, **environment)
+    return ran, json.loads(file.read_text()) if ran.code != 1 else {}
+
+
+def test_a_review_says_what_a_change_does_and_changes_nothing(
+    stack: Stack, cloud: ServedWorld, tmp_path: Path
+) -> None:
+    assert stack.up(VM).code == 0
+    before, sent = stack.export(), mutations(cloud)
+    files = {name: tmp_path / name for name in ("markdown", "sarif", "html")}
+
+    ran, told = review(
+        stack, LARGER, *(part for name, file in files.items() for part in (f"--{name}", str(file)))
+    )
+
+    assert ran.code == 3
+    assert ran.out == ""
+    assert told["verdict"] == "block"
+    assert told["reasons"][0]["rule"] == "data-loss"
+    assert set(told["reasons"][0]) >= {"rule", "severity", "resource", "message"}
+    assert [(r["resource"], r["because"]) for r in told["replacements"]] == [
+        ("trainer", "gpu_count")
+    ]
+    assert told["deletions"] == []
+    rate = told["rate_cents_per_hour"]
+    assert (rate["before"], rate["after"]) == (29, 58)
+    comment = files["markdown"].read_text()
+    assert comment.startswith("### ⛔ Blocked: `trainer`")
+    assert json.loads(files["sarif"].read_text())["runs"][0]["results"]
+    assert "<h1>" in files["html"].read_text()
+    everything = "".join([comment, *(f.read_text() for f in files.values()), json.dumps(told)])
+    assert "secret-marker" not in everything + ran.err
+    assert stack.export() == before
+    assert mutations(cloud) == sent
+
+
+def test_without_a_file_the_comment_goes_to_stdout(stack: Stack) -> None:
+    assert stack.up(VM).code == 0
+    ran, _ = review(stack, VM, *DEVELOPMENT)
+    assert ran.code == 0
+    assert ran.out == "✅ Pass: no resource changes in stack `dev` (profile development).\n"
+
+
+def test_the_users_own_selection_of_a_stack_stays(stack: Stack) -> None:
+    stack.run("stack", "init", "other")
+    review(stack, VM, *DEVELOPMENT)
+    listed = json.loads(stack.run("stack", "ls", "--json").stdout)
+    assert [each["name"] for each in listed if each["current"]] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ('raise ValueError("no such dataset")', "the program failed: ValueError: no such dataset"),
+        ("x = (", "the program failed: SyntaxError: '(' was never closed"),
+        (
+            VM.replace("gpu_count=1", "gpu_count=0"),
+            "an input is refused: trainer: gpu_count should be greater than or equal to 1, not 0",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_is_one_sentence_and_code_1(
+    stack: Stack, program: str, sentence: str
+) -> None:
+    stack.write(program)
+    ran = run(stack, "review")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"Error: the plan could not be judged: {sentence}\n"
+
+
+def test_a_stack_or_a_project_that_is_not_there_is_one_sentence(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.write(VM)
+    missing = run(stack, "review", "--stack", "nope")
+    assert (missing.code, missing.err) == (
+        1,
+        "Error: the plan could not be judged: no stack named 'nope' found\n",
+    )
+    (tmp_path / "empty").mkdir()
+    empty = run(stack, "review", "--cwd", str(tmp_path / "empty"))
+    assert empty.code == 1
+    assert empty.err.endswith("has no Pulumi.yaml: give the project's folder with --cwd\n")
+
+
+def test_without_pulumi_one_sentence_says_what_to_install(stack: Stack, tmp_path: Path) -> None:
+    stack.write(VM)
+    ran = run(stack, "review", PATH=str(tmp_path))
+    assert ran.code == 1
+    assert ran.err.startswith("Error: the plan could not be judged: there is no pulumi on PATH:")
+
+
+def test_capacity_and_balance_that_cannot_be_read_are_not_evaluated(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    for path in ("gpu-availability$", "billing/balance$"):
+        rule = {
+            "match": {"method": "GET", "path_regex": path},
+            "times": None,
+            "action": {"type": "status", "status": 403, "code": "FORBIDDEN"},
+        }
+        assert cloud.world.call("POST", "/_emulator/faults", rule).status < 300
+    _, told = review(stack, VM, *DEVELOPMENT)
+    missing = {(n["rule"], n["resource"]) for n in told["not_evaluated"]}
+    assert missing >= {("capacity", "trainer"), ("runway", "")}
+
+
+def test_a_secret_in_clear_in_the_configuration_is_found_and_not_shown(stack: Stack) -> None:
+    stack.run("config", "set", "openrelay:apiKey", stack.cloud.key, "--plaintext", "--stack", "dev")
+    ran, told = review(stack, VM, *DEVELOPMENT)
+    assert ran.code == 3
+    assert told["reasons"][0]["message"] == (
+        "the stack's configuration openrelay:apiKey holds what looks like a secret, in clear"
+    )
+    assert stack.cloud.key not in ran.out + json.dumps(told)
+
+
+def test_a_secret_of_the_configuration_in_a_failure_is_taken_out(stack: Stack) -> None:
+    stack.run("config", "set", "--secret", "password", "secret-marker", "--stack", "dev")
+    stack.write('raise ValueError(pulumi.Config().require("password"))')
+    ran = run(stack, "review")
+    assert ran.code == 1
+    assert "secret-marker" not in ran.err
+    assert "the program failed: ValueError: [secret]" in ran.err
+
+
+def test_what_was_reviewed_is_applied(stack: Stack, cloud: ServedWorld) -> None:
+    ran, told = review(stack, VM, *DEVELOPMENT)
+    assert ran.code == 0, ran.out
+    assert told["digest"].startswith("sha256:")
+
+    applied = run(stack, "apply", "--reviewed", "review.json")
+
+    assert applied.code == 0, applied.err
+    assert len(cloud.world.live_vms()) == 1
+    again = run(stack, "apply", "--reviewed", "review.json")
+    assert again.code == 3
+    assert again.err == (
+        "refused, and nothing was applied: the plan is no longer the reviewed one: laptop (create, "
+        "now same), openrelay (create, now same), trainer (create, now same)\n"
+    )
+
+
+def test_another_plan_than_the_reviewed_one_is_refused(stack: Stack, cloud: ServedWorld) -> None:
+    review(stack, VM, *DEVELOPMENT)
+    stack.write(LARGER)
+    refused = run(stack, "apply", "--reviewed", "review.json")
+    assert refused.code == 3
+    assert refused.err == (
+        "refused, and nothing was applied: the plan is no longer the reviewed one: the same "
+        "resources change, and their inputs or secrets differ\n"
+    )
+    assert cloud.world.live_vms() == []
+
+
+def test_another_secret_than_the_reviewed_one_is_refused(stack: Stack, cloud: ServedWorld) -> None:
+    program = VM.replace('"secret-marker"}', 'pulumi.Config().require_secret("token")}')
+    stack.run("config", "set", "--secret", "token", "one", "--stack", "dev")
+    review(stack, program, *DEVELOPMENT)
+    stack.run("config", "set", "--secret", "token", "two", "--stack", "dev")
+    refused = run(stack, "apply", "--reviewed", "review.json")
+    assert refused.code == 3
+    assert cloud.world.live_vms() == []
+
+
+def test_a_blocked_plan_is_refused(stack: Stack) -> None:
+    assert stack.up(VM).code == 0
+    review(stack, LARGER)
+    refused = run(stack, "apply", "--reviewed", "review.json")
+    assert (refused.code, refused.err) == (
+        3,
+        "refused, and nothing was applied: the review blocked this plan\n",
+    )
+
+
+def test_a_file_that_is_no_review_is_one_sentence(stack: Stack) -> None:
+    stack.write(VM)
+    (stack.folder / "review.json").write_text("{}")
+    ran = run(stack, "apply", "--reviewed", "review.json")
+    assert (ran.code, ran.err) == (1, "Error: review.json is no review: KeyError\n")
+
+
+def test_drift_is_told_with_code_2_and_put_right_by_what_was_reviewed(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    assert stack.up(VM).code == 0
+    ran, told = review(stack, None, "--drift", *DEVELOPMENT)
+    assert (ran.code, told["drift"]) == (0, [])
+    machine = cloud.world.live_vms()[0]
+    cloud.world.call("POST", f"/v1/vms/{machine.id}/visibility", {"public": True})
+
+    ran, told = review(stack, None, "--drift", *DEVELOPMENT)
+
+    assert ran.code == 2
+    assert told["verdict"] == "warn"
+    assert "- `trainer` (VM) `public False → True`" in ran.out
+    assert [(d["resource"], d["gone"]) for d in told["drift"]] == [("trainer", False)]
+    applied = run(stack, "apply", "--reviewed", "review.json")
+    assert applied.code == 0, applied.err
+    assert cloud.world.live_vms()[0].public is False
+
+
+def test_the_commit_is_told_and_that_files_differ_from_it(stack: Stack) -> None:
+    git = shutil.which("git")
+    assert git is not None
+    stack.write(VM)
+    who = {
+        f"GIT_{role}_{what}": "ada@example.com"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    (stack.folder / ".gitignore").write_text(
+        "home/\nbackend/\nevents-*\nreview.json\n__pycache__\n"
+    )
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([git, *words], cwd=stack.folder, check=True, env={**os.environ, **who})
+    _, told = review(stack, None, *DEVELOPMENT)
+    assert len(told["commit"]) == 40
+    _, dirty = review(stack, VM + "    # more\n", *DEVELOPMENT)
+    assert dirty["commit"] == told["commit"] + "-dirty"
+
+
+def test_the_comment_is_posted_once_and_its_failure_is_told(stack: Stack) -> None:
+    assert stack.up(VM).code == 0
+    with serve(FakeForge("github")) as forge:
+        where = ("--post", "github", "--pull-request", "7")
+        blocked, _ = review(stack, LARGER, *where, **forge.environment)
+        passed, _ = review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        (comment,) = forge.comments.values()
+        forge.refuse = (403, "no")
+        failed, _ = review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+    assert [blocked.code, passed.code] == [3, 0]
+    assert comment["body"].startswith("✅ Pass: no resource changes")
+    assert TOKEN not in blocked.out + blocked.err + failed.err
+    assert failed.code == 1
+    assert failed.err.endswith(
+        "the review was not posted: github refused the comment: 403: no "
+        "(the token may not comment there)\n"
+    )

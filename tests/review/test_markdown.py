@@ -1,0 +1,186 @@
+"""The comment: the verdict first, what it costs, and never longer than forty lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulumi_openrelay.policies.message import Kind, Message, Severity
+from pulumi_openrelay.policies.message import format as text_of
+from pulumi_openrelay.review import markdown
+from pulumi_openrelay.review.market import Market
+
+from . import told
+from .told import MARKET, SECRET, vm
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters=":"),
+    min_size=1,
+    max_size=30,
+)
+
+
+def test_nothing_changed_is_one_line() -> None:
+    comment = markdown.render(told.review(told.same("trainer", vm())))
+    assert comment == (
+        "✅ Pass: no resource changes in stack `dev` (profile production, commit `0123456789ab`).\n"
+    )
+
+
+def test_the_verdict_comes_first_with_the_one_reason_that_matters_most() -> None:
+    comment = markdown.render(
+        told.review(
+            told.created("many", vm(gpu_count=3)),
+            told.replaced("trainer", vm(), vm(gpu_count=2)),
+            told.created("unpriced", vm(rate_cents_per_hour=None)),
+        )
+    )
+    assert comment.splitlines()[0] == (
+        "### ⛔ Blocked: `trainer`: it is replaced because of gpu_count: its disk ends with it "
+        "(data loss)"
+    )
+
+
+def test_a_replacement_names_the_field_that_forces_it_and_the_loss() -> None:
+    comment = markdown.render(told.review(told.replaced("trainer", vm(), vm(gpu_count=2))))
+    assert (
+        "- `trainer` (VM) is replaced: `gpu_count 1 → 2`; **data loss: its disk ends with it**"
+        in comment.splitlines()
+    )
+
+
+def test_money_is_told_before_after_and_changed_by_the_hour_and_the_month() -> None:
+    review = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=58)))
+    lines = markdown.render(review).splitlines()
+    assert "- per hour: $0.58, before $0.29, change +$0.29" in lines
+    assert "- per month: $423.40, before $211.70, change +$211.70" in lines
+    assert "- the balance of $10,000.00 lasts 718 days, before 3 years" in lines
+
+
+def test_an_unknown_rate_makes_the_rest_a_lower_bound() -> None:
+    review = told.review(
+        told.same("trainer", vm()), told.created("new", vm(rate_cents_per_hour=None))
+    )
+    assert "- per hour: at least $0.29, before $0.29, change 0" in markdown.render(review)
+
+
+def test_what_policies_said_is_told_with_severity_and_a_fix() -> None:
+    policies = [
+        told.policy(
+            "A rule's description\n"
+            + text_of(
+                Message(Kind.VIOLATION, Severity.HIGH, "is open to everyone", "set `public`")
+            ),
+            "web",
+            rule="no-public-machines",
+        ),
+        told.policy(
+            text_of(Message(Kind.USED_EXEMPTION, Severity.HIGH, "exempt until 2030", "")),
+            "demo",
+            "advisory",
+            rule="no-public-machines",
+        ),
+        told.policy(
+            text_of(Message(Kind.NOT_EVALUATED, Severity.LOW, "image_url is not known yet", "")),
+            "web",
+            "advisory",
+            rule="image-by-digest",
+        ),
+    ]
+    lines = markdown.render(
+        told.review(told.created("web", vm(public=True)), policies=policies)
+    ).splitlines()
+    assert (
+        "- ⛔ `no-public-machines` (high) `web`: is open to everyone. Fix: set `public`." in lines
+    )
+    assert "- `no-public-machines` `demo`: exempt until 2030" in lines
+    assert "- `image-by-digest` `web`: image_url is not known yet" in lines
+
+
+def test_what_does_not_fit_is_counted_and_the_page_is_linked() -> None:
+    review = told.review(*(told.deleted(f"vm{n}", vm()) for n in range(40)))
+    comment = markdown.render(review, "https://ci.example/page.html")
+    assert comment.splitlines()[-1] == (
+        "Folded away: 27 of replaced and deleted, 28 of violations. "
+        "[The whole review](https://ci.example/page.html)"
+    )
+
+
+def test_names_and_messages_work_no_markup_and_mention_nobody() -> None:
+    policies = [told.policy("<img src=x> @octocat [a](http://b.example) **c** | d")]
+    comment = markdown.render(
+        told.review(told.deleted("a`b<script>\n# @octocat", vm()), policies=policies)
+    )
+    assert "<script>" not in comment.replace("`a'b<script> # @octocat`", "")
+    assert "<img" not in comment.replace("\\<img", "")
+    assert "](http" not in comment.replace("\\]", "")
+    assert "@octocat [" not in comment
+
+
+def test_values_that_could_be_secret_are_not_shown() -> None:
+    old, new = vm(cloud_init=SECRET, note="marker-a"), vm(cloud_init=SECRET, note="marker-b")
+    review = told.review(told.replaced("trainer", old, new, ["note", "cloud_init"]))
+    comment = markdown.render(review)
+    assert "`cloud_init`, `note`" in comment
+    assert "marker" not in comment + review.to_json()
+
+
+def events_of(name: str, what: str, inputs: dict[str, Any]) -> Any:
+    match what:
+        case "create":
+            return told.created(name, inputs)
+        case "delete":
+            return told.deleted(name, inputs)
+        case "update":
+            return told.updated(name, inputs, {**inputs, "public": True})
+        case "replace":
+            return told.replaced(name, inputs, {**inputs, "gpu_count": 2})
+        case "drift":
+            return told.refreshed(name, inputs, {**inputs, "public": True})
+    return told.same(name, inputs)
+
+
+SHAPES = st.builds(
+    vm,
+    gpu_count=st.integers(1, 16),
+    gpu_model_id=st.sampled_from([told.GPU, "gone", "other"]),
+    tier=st.sampled_from(["community", "spot"]),
+    rate_cents_per_hour=st.sampled_from([None, 0, 29, 2_000_000]),
+)
+RESOURCES = st.dictionaries(
+    NAMES,
+    st.tuples(st.sampled_from(["create", "delete", "update", "replace", "drift", "same"]), SHAPES),
+    max_size=60,
+)
+MESSAGES = st.lists(
+    st.builds(Message, st.sampled_from(Kind), st.sampled_from(Severity), NAMES, NAMES), max_size=40
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RESOURCES, MESSAGES, st.sampled_from([MARKET, Market()]))
+def test_no_stack_makes_a_comment_longer_than_forty_lines(
+    resources: dict[str, tuple[str, dict[str, Any]]], messages: list[Message], market: Market
+) -> None:
+    events = [events_of(name, what, inputs) for name, (what, inputs) in resources.items()]
+    policies = [told.policy(text_of(message), f"vm{n}") for n, message in enumerate(messages)]
+    review = told.review(*events, policies=policies, market=market)
+    for page_url in (None, "https://ci.example/page.html"):
+        lines = markdown.render(review, page_url).splitlines()
+        assert len(lines) <= markdown.LONGEST
+        assert all(len(line) < 1500 for line in lines)
+
+
+@settings(max_examples=20, deadline=None)
+@given(RESOURCES, st.randoms(use_true_random=False))
+def test_the_same_plan_makes_the_same_comment_in_whatever_order_it_is_told(
+    resources: dict[str, tuple[str, dict[str, Any]]], order: Any
+) -> None:
+    events = [events_of(name, what, inputs) for name, (what, inputs) in resources.items()]
+    first = told.review(*events)
+    order.shuffle(events)
+    again = told.review(*events)
+    assert markdown.render(again) == markdown.render(first)
+    assert again.to_json() == first.to_json()

@@ -1,0 +1,231 @@
+"""What a review holds against a plan, and what each profile makes of it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.review import risk
+from pulumi_openrelay.review.findings import Verdict
+from pulumi_openrelay.review.market import Balance, Market
+
+from . import told
+from .told import MARKET, SECRET, UNKNOWN, vm
+
+
+def rules(review: Any) -> list[tuple[str, str, str]]:
+    return [(r.effect.value, r.rule, r.resource) for r in review.reasons]
+
+
+@pytest.mark.parametrize(
+    ("profile", "verdict"),
+    [("development", "warn"), ("production", "block"), ("regulated", "block"), ("mine", "block")],
+)
+def test_a_running_machine_that_is_replaced_loses_its_data(profile: str, verdict: str) -> None:
+    found = told.review(told.replaced("trainer", vm(), vm(gpu_count=2)), profile=profile)
+    assert rules(found) == [(verdict, "data-loss", "trainer")]
+    assert "because of gpu_count" in found.reasons[0].message
+
+
+def test_a_stopped_machine_is_lost_more_quietly() -> None:
+    found = told.review(told.deleted("trainer", vm(), status="stopped"))
+    assert rules(found) == [("warn", "stopped-data-loss", "trainer")]
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "deploying", "some-new-status"])
+def test_every_state_that_is_not_known_to_rest_counts_as_running(status: str) -> None:
+    found = told.review(told.deleted("trainer", vm(), status=status))
+    assert rules(found) == [("block", "data-loss", "trainer")]
+
+
+def test_a_key_or_a_webhook_that_goes_is_no_loss() -> None:
+    found = told.review(
+        told.deleted("laptop", {"public_key": "ssh-ed25519 AAAA"}, "openrelay:SshKey"),
+        told.deleted("events", {"url": "https://a.example"}, "openrelay:Webhook"),
+    )
+    assert found.verdict is Verdict.PASS
+    assert [entry["resource"] for entry in found.as_json()["deletions"]] == ["events", "laptop"]
+
+
+def test_a_rename_without_an_alias_is_called_a_deletion() -> None:
+    found = told.review(told.deleted("trainer", vm()), told.created("coach", vm()))
+    assert rules(found) == [("block", "hidden-deletion", "trainer")]
+    assert found.as_json()["deletions"][0]["because"] == (
+        "looks like a rename to coach without an alias"
+    )
+
+
+def test_a_machine_that_the_stack_only_forgets_goes_on_billing() -> None:
+    kept = told.review(told.deleted("trainer", vm(), retain=True))
+    adopted = told.review(told.deleted("trainer", vm(), adopted=True))
+    assert rules(kept) == rules(adopted) == [("block", "left-running", "trainer")]
+
+
+def test_a_deletion_that_the_protection_will_refuse_is_told_before() -> None:
+    found = told.review(
+        told.deleted("trainer", vm(deletion_protection=True)), profile="development"
+    )
+    assert rules(found) == [("block", "protected-deletion", "trainer")]
+
+
+def test_a_bill_of_many_times_as_much_is_held_against_it() -> None:
+    old, new = vm(replica_count=1), vm(replica_count=10, rate_cents_per_hour=290)
+    found = told.review(told.updated("trainer", old, new))
+    assert ("block", "cost-jump", "") in rules(found)
+    assert "10 times as much: $2.90 an hour instead of $0.29" in found.reasons[0].message
+
+
+def test_cents_that_multiply_are_no_jump() -> None:
+    old, new = vm(rate_cents_per_hour=3), vm(rate_cents_per_hour=30)
+    assert told.review(told.updated("trainer", old, new)).verdict is Verdict.PASS
+
+
+def test_a_balance_that_lasts_hours_is_held_against_more_cost_only() -> None:
+    poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
+    more = told.review(told.created("trainer", vm()), told.same("old", vm()), market=poor)
+    assert ("block", "runway", "") in rules(more)
+    less = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=0)), market=poor)
+    assert less.verdict is Verdict.PASS
+
+
+def test_the_rate_of_the_whole_organization_counts_for_the_balance() -> None:
+    busy = Market(Balance(100_000, 9_971, 0), MARKET.free, MARKET.free_spot)
+    found = told.review(told.created("trainer", vm()), market=busy)
+    assert found.reasons[0].message == "the balance lasts 10 hours at $100.00 an hour"
+
+
+def test_an_unknown_rate_is_never_zero() -> None:
+    found = told.review(told.created("trainer", vm(rate_cents_per_hour=None)))
+    assert [(n.rule, n.resource) for n in found.not_evaluated] == [("rate", "trainer")]
+    rate = found.as_json()["rate_cents_per_hour"]
+    assert rate["before"] == 0
+    assert rate["after"] is None
+    assert rate["unknown"] == ["trainer"]
+
+
+def test_a_stopped_machine_costs_nothing_and_that_is_known() -> None:
+    found = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=0)))
+    assert found.as_json()["rate_cents_per_hour"]["after"] == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        ({"gpu_count": 3}, "trainer needs 3, and at most 8 GPUs can be had together right now"),
+        ({"gpu_model_id": "gone"}, "the API offers no such GPU model"),
+        ({"tier": "spot"}, "trainer needs 1, and none is free right now"),
+    ],
+)
+def test_what_cannot_be_placed_is_told_before_it_fails(inputs: dict[str, Any], why: str) -> None:
+    found = told.review(told.created("trainer", vm(**inputs)))
+    assert rules(found) == [("block", "capacity", "trainer")]
+    assert found.reasons[0].message.endswith(why)
+
+
+def test_machines_that_fit_alone_and_not_together_do_not_fit() -> None:
+    found = told.review(*(told.created(f"t{n}", vm(gpu_count=4)) for n in range(3)))
+    assert rules(found) == [("block", "capacity", "t0")]
+    assert "12 are needed, and 8 are free" in found.reasons[0].message
+
+
+def test_a_machine_that_waits_for_capacity_is_not_blocked_for_it() -> None:
+    found = told.review(told.created("trainer", vm(gpu_count=3, capacity_timeout="2h")))
+    assert rules(found) == [("warn", "capacity", "trainer")]
+
+
+def test_scaling_up_needs_room_for_what_is_added_alone() -> None:
+    kind = "openrelay:InferenceCluster"
+    old = {"gpu_model_id": told.GPU, "gpus_per_replica": 1, "replica_count": 8}
+    shape = {**old, "rate_cents_per_hour": 232}
+    fits = told.review(told.updated("llm", shape, {**shape, "replica_count": 16}, kind))
+    assert fits.verdict is Verdict.PASS
+    assert fits.rooms[0].wanted_gpus == 8
+    not_more = told.review(told.updated("llm", shape, {**shape, "replica_count": 4}, kind))
+    assert not_more.rooms == []
+
+
+def test_starting_a_stopped_machine_needs_room() -> None:
+    found = told.review(
+        told.updated("t", vm(gpu_count=3, desired_state="stopped"), vm(gpu_count=3))
+    )
+    assert rules(found) == [("block", "capacity", "t")]
+
+
+def test_what_cannot_be_read_is_not_evaluated() -> None:
+    blind = Market(unreadable={"capacity": "the API failed (500)"})
+    found = told.review(told.created("trainer", vm()), market=blind)
+    assert [(n.rule, n.resource) for n in found.not_evaluated] == [
+        ("capacity", "trainer"),
+        ("runway", ""),
+    ]
+    assert "the API failed" in found.not_evaluated[0].message
+
+
+def test_a_shape_that_is_not_known_yet_is_not_evaluated() -> None:
+    found = told.review(told.created("trainer", vm(gpu_model_id=UNKNOWN)))
+    assert [n.rule for n in found.not_evaluated] == ["capacity"]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"container_command": ["serve", "--token", "marker-0123456789"]},
+        {"container_command": ["serve", "--api-key=marker-0123456789"]},
+        {"image_url": "https://robot:marker-0123456789@registry.example/app"},
+        {"labels": {"password": "marker-0123456789"}},
+        {"note": "sk-marker0123456789abcdef"},
+        {"note": "or_marker0123456789abcdef"},
+    ],
+)
+def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> None:
+    found = told.review(told.created("trainer", vm(**inputs)), profile="development")
+    assert ("block", "secret-in-clear", "trainer") in rules(found)
+    assert "marker" not in found.to_json()
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"env_vars": SECRET},
+        {"container_command": ["serve", "--tokens", "4096"]},
+        {"container_command": ["python", "-m", "vllm", "--max-token", "32768"]},
+        {"container_command": ["serve", "--token", "$HF_TOKEN"]},
+        {"container_command": ["sh", "-c", "serve --api-key ${KEY}"]},
+        {"image_url": "ghcr.io/acme/app@sha256:0123456789abcdef0123456789abcdef"},
+        {"name": "token-server-0123456789abcdef"},
+        {"ssh_key_ids": ["key_7d8a7f1677f57ba801fef521"]},
+    ],
+)
+def test_what_only_looks_a_little_like_a_secret_is_none(inputs: dict[str, Any]) -> None:
+    assert told.review(told.created("trainer", vm(**inputs))).verdict is Verdict.PASS
+
+
+def test_a_secret_among_the_stacks_outputs_is_found() -> None:
+    found = told.review(told.same("trainer", vm()), told.exported(api_key="abc", url="https://a.b"))
+    assert rules(found) == [("block", "secret-in-clear", "")]
+    hidden = told.review(told.same("trainer", vm()), told.exported(api_key=SECRET))
+    assert hidden.verdict is Verdict.PASS
+
+
+def test_what_somebody_did_by_hand_is_told_with_its_values() -> None:
+    found = told.review(
+        told.refreshed("trainer", vm(public=False), vm(public=True)),
+        told.refreshed("gone", vm(), None),
+        told.refreshed("same", vm(), vm()),
+    )
+    assert [r.message for r in found.reasons if r.rule == "drift"] == [
+        "it is gone: somebody ended it by hand",
+        "somebody changed it by hand: public False → True",
+    ]
+
+
+def test_the_table_of_rules_is_what_the_rules_do() -> None:
+    table = inspect.getdoc(risk) or ""
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| `")]
+    written = {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in rows}
+    assert written == {
+        rule.name: [rule.severity.value, *(effect.value for effect in rule.effects)]
+        for rule in risk.RULES
+    }

@@ -1,0 +1,125 @@
+"""Policies in a review: what a change brings counts, what was so before is told."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.policies import Configuration, Exemption
+from pulumi_openrelay.policies.message import Kind, Message, Severity
+from pulumi_openrelay.policies.message import format as text_of
+from pulumi_openrelay.review import risk, rules, violations
+from pulumi_openrelay.review.findings import Effect
+from pulumi_openrelay.review.preview import NotJudged
+
+from . import told
+from .told import MARKET, SECRET, UNKNOWN, vm
+
+TEXT = "deletion_protection is not set: a change of the program can end it and its disk"
+
+
+def said(
+    level: str, severity: Severity, *, before: bool = False, kind: Kind = Kind.VIOLATION
+) -> violations.Said:
+    event = told.policy(text_of(Message(kind, severity, TEXT)), "trainer", level, "a-rule")
+    already = {("a-rule", "trainer", TEXT)} if before else set()
+    return violations.read([event], lambda text: text, already)
+
+
+@pytest.mark.parametrize(
+    ("level", "severity", "new", "old"),
+    [
+        ("mandatory", Severity.LOW, Effect.BLOCK, Effect.BLOCK),
+        ("advisory", Severity.HIGH, Effect.WARN, Effect.NOTE),
+        ("advisory", Severity.LOW, Effect.NOTE, Effect.NOTE),
+    ],
+)
+def test_advice_counts_where_the_change_brings_it(
+    level: str, severity: Severity, new: Effect, old: Effect
+) -> None:
+    assert [r.effect for r in said(level, severity).reasons] == [new]
+    assert [r.effect for r in said(level, severity, before=True).reasons] == [old]
+
+
+def test_what_a_mandatory_rule_cannot_evaluate_blocks_and_is_listed() -> None:
+    found = said("mandatory", Severity.HIGH, kind=Kind.NOT_EVALUATED)
+    assert [(r.effect, r.unknown) for r in found.reasons] == [(Effect.BLOCK, True)]
+    assert len(found.not_evaluated) == 1
+    assert said("advisory", Severity.HIGH, kind=Kind.NOT_EVALUATED).reasons == []
+
+
+def test_a_policy_of_another_pack_is_read_without_its_description() -> None:
+    event = told.policy("What it asks for.\nAnd this is wrong.\n", "trainer", "advisory")
+    (reason,) = violations.read([event], lambda text: text).reasons
+    assert (reason.message, reason.effect) == ("And this is wrong.", Effect.WARN)
+
+
+def test_a_policy_that_met_an_unknown_is_not_evaluated() -> None:
+    engine = (
+        "can't run policy 'x' from policy pack 'y@v1' during preview: string value at .a can't be "
+        "known during preview\n"
+    )
+    found = violations.read([told.policy(engine, "trainer", "advisory")], lambda text: text)
+    assert found.reasons == []
+    assert found.not_evaluated[0].message.startswith("string value at .a")
+
+
+def test_a_secret_of_the_configuration_is_taken_out_of_what_a_policy_says() -> None:
+    event = told.policy("the password is hunter2", "trainer")
+    found = violations.read([event], lambda text: text.replace("hunter2", "[secret]"))
+    assert found.reasons[0].message == "the password is [secret]"
+
+
+def test_what_the_rules_say_of_the_stack_as_it_is() -> None:
+    plan = told.plan(
+        told.updated("trainer", vm(env_vars=SECRET, ssh_key_ids=[UNKNOWN]), vm(public=True)),
+        told.created("new", vm(public=True)),
+    )
+    before = rules.before(plan, "dev", Configuration(), MARKET)
+    assert ("deletion-protection", "trainer", TEXT) in before
+    assert not [each for each in before if each[0] == "public-machine" or each[1] == "new"]
+
+
+def exemption(**changes: Any) -> Exemption:
+    given = {
+        "rule": "data-loss",
+        "resource": "train*",
+        "reason": "moved",
+        "owner": "ada@example.com",
+        "expires": date(2099, 12, 31),
+    }
+    return Exemption(**{**given, **changes})
+
+
+def test_an_exemption_of_a_reviews_own_rule_is_used_and_told() -> None:
+    replaced = told.replaced("trainer", vm(), vm(gpu_count=2))
+    found = told.review(replaced, exemptions=[exemption()])
+    assert found.reasons == []
+    assert [(e.rule, e.resource) for e in found.exemptions] == [("data-loss", "trainer")]
+    assert "ada@example.com; moved" in found.exemptions[0].message
+
+
+def test_an_expired_or_another_exemption_exempts_nothing() -> None:
+    replaced = told.replaced("trainer", vm(), vm(gpu_count=2))
+    expired = told.review(replaced, exemptions=[exemption(expires=date(2020, 1, 1))])
+    assert expired.reasons[0].message.startswith("exemption expired on 2020-01-01")
+    other = told.review(replaced, exemptions=[exemption(resource="evaluator")])
+    assert other.reasons[0].message.startswith("it is replaced")
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in risk.RULES])
+def test_every_rule_of_a_review_can_be_exempt_in_the_policies_own_file(
+    rule: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "openrelay-policy.json"
+    file.write_text(Configuration(exemptions=(exemption(rule=rule),)).model_dump_json())
+    assert rules.configured(tmp_path, None).exemptions[0].rule == rule
+
+
+def test_a_configuration_that_is_wrong_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "openrelay-policy.json").write_text('{"profile": "prod"}')
+    with pytest.raises(NotJudged, match=r"is wrong: there is no profile 'prod'; there are dev"):
+        rules.configured(tmp_path, None)

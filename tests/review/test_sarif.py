@@ -1,0 +1,57 @@
+"""Violations for code scanning: at the line that names the resource."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pulumi_openrelay.review import sarif
+
+from . import told
+from .told import vm
+
+
+def run_of(folder: Path, *events: Any) -> dict[str, Any]:
+    document = json.loads(sarif.render(told.review(*events), folder))
+    assert document["version"] == "2.1.0"
+    (run,) = document["runs"]
+    return dict(run)
+
+
+def test_a_violation_points_to_the_line_that_names_its_resource(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("import machines\n")
+    (tmp_path / "machines.py").write_text("import x\n\n\nx.Vm('trainer')\n")
+    run = run_of(tmp_path, told.replaced("trainer", vm(), vm(gpu_count=2)))
+    (result,) = run["results"]
+    assert (result["ruleId"], result["level"]) == ("data-loss", "error")
+    assert result["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "machines.py", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 4},
+    }
+    assert result["message"]["text"].startswith("trainer: it is replaced because of gpu_count")
+
+
+def test_one_that_no_line_names_points_to_the_beginning_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("for n in range(2):\n    Vm(f'vm{n}')\n")
+    (result,) = run_of(tmp_path, told.deleted("vm1", vm()))["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]) == ("__main__.py", {"startLine": 1})
+
+
+def test_each_result_refers_to_its_rule(tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path,
+        told.replaced("a", vm(), vm(gpu_count=3)),
+        told.deleted("b", vm(), status="stopped"),
+    )
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    assert {result["level"] for result in run["results"]} == {"error", "warning"}
+    assert len({json.dumps(r["partialFingerprints"]) for r in run["results"]}) == 3
+
+
+def test_a_plan_without_violations_is_a_valid_empty_run(tmp_path: Path) -> None:
+    run = run_of(tmp_path, told.same("a", vm()))
+    assert run["results"] == run["tool"]["driver"]["rules"] == []

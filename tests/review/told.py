@@ -1,0 +1,154 @@
+"""What the engine tells of a preview, made by hand, and reviews of it, for tests without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pulumi.automation.events import EngineEvent
+
+from pulumi_openrelay.policies import Configuration, Exemption
+from pulumi_openrelay.review import events, violations
+from pulumi_openrelay.review.market import Balance, Free, Market
+from pulumi_openrelay.review.plan import Plan
+from pulumi_openrelay.review.report import Review
+from pulumi_openrelay.review.run import Source, StackConfiguration, judge
+
+GPU = "gpu-4090"
+MARKET = Market(
+    balance=Balance(available_cents=1_000_000, burn_cents_per_hour=29, floor_cents=50),
+    free={GPU: Free("RTX 4090", 8, (1, 2, 4, 8))},
+    free_spot={GPU: Free("RTX 4090", 0, ())},
+)
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "x"}
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+Bag = Mapping[str, Any]
+
+
+def urn(name: str, kind: str = "openrelay:Vm") -> str:
+    return f"urn:pulumi:dev::shop::pulumi-python:dynamic/{kind}::{name}"
+
+
+def vm(**inputs: Any) -> dict[str, Any]:
+    """The inputs of a running VM of one GPU at 29 cents an hour."""
+    shape = {"gpu_model_id": GPU, "gpu_count": 1, "ssh_key_ids": ["k"], "rate_cents_per_hour": 29}
+    return {**shape, **inputs}
+
+
+def same(name: str, inputs: Bag, kind: str = "openrelay:Vm", **outputs: Any) -> list[EngineEvent]:
+    state = _state(name, kind, inputs, outputs)
+    return [_event("same", name, kind, state, state)]
+
+
+def created(name: str, inputs: Bag, kind: str = "openrelay:Vm") -> list[EngineEvent]:
+    return [_event("create", name, kind, None, _state(name, kind, inputs, {}, id=""))]
+
+
+def deleted(
+    name: str, inputs: Bag, kind: str = "openrelay:Vm", *, retain: bool = False, **outputs: Any
+) -> list[EngineEvent]:
+    state = {**_state(name, kind, inputs, outputs), "retainOnDelete": retain}
+    return [_event("delete", name, kind, state, None)]
+
+
+def updated(name: str, old: Bag, new: Bag, kind: str = "openrelay:Vm") -> list[EngineEvent]:
+    before, after = _state(name, kind, old, {}), _state(name, kind, new, {})
+    return [_event("update", name, kind, before, after, diffs=_differing(old, new))]
+
+
+def replaced(name: str, old: Bag, new: Bag, forced_by: Sequence[str] = ()) -> list[EngineEvent]:
+    """A replacement as the engine tells it: made anew, then replaced, and much later deleted."""
+    kind = "openrelay:Vm"
+    before, after = _state(name, kind, old, {}), _state(name, kind, new, {}, id="")
+    keys = list(forced_by) or _differing(old, new)
+    how = {"keys": keys, "diffs": _differing(old, new)}
+    return [
+        _event("create-replacement", name, kind, before, after, **how),
+        _event("replace", name, kind, before, after, **how),
+        _event("delete-replaced", name, kind, {**before, "delete": True}, None),
+    ]
+
+
+def leftover(name: str, inputs: Bag, id: str = "i-older") -> list[EngineEvent]:  # noqa: A002
+    """One that an earlier update replaced, and did not come to delete."""
+    state = _state(name, "openrelay:Vm", inputs, {}, id=id)
+    return [_event("delete-replaced", name, "openrelay:Vm", {**state, "delete": True}, None)]
+
+
+def refreshed(name: str, old: Bag, new: Bag | None) -> list[EngineEvent]:
+    """What a refresh before the preview found. new: None where it is gone."""
+    kind = "openrelay:Vm"
+    after = None if new is None else _state(name, kind, new, {})
+    event = _event("refresh", name, kind, _state(name, kind, old, {}), after)
+    metadata = _metadata("refresh", name, kind, _state(name, kind, old, {}), after)
+    metadata["diffs"] = _differing(old, new or {})
+    return [event, EngineEvent.from_json({"resOutputsEvent": {"metadata": metadata}})]
+
+
+def exported(**outputs: Any) -> list[EngineEvent]:
+    """The stack's outputs."""
+    stack = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"
+    state = {"type": events.STACK, "urn": stack, "inputs": {}, "outputs": outputs}
+    metadata = {"op": "same", "urn": stack, "type": events.STACK, "old": None, "new": state}
+    return [EngineEvent.from_json({"resOutputsEvent": {"metadata": metadata}})]
+
+
+def policy(message: str, name: str = "", level: str = "mandatory", rule: str = "a-rule") -> Any:
+    event = {"message": message, "policyName": rule, "enforcementLevel": level}
+    if name:
+        event["resourceUrn"] = urn(name)
+    return EngineEvent.from_json({"policyEvent": event}).policy_event
+
+
+def plan(*told: list[EngineEvent]) -> Plan:
+    return events.read(event for each in told for event in each)
+
+
+def review(
+    *told: list[EngineEvent],
+    profile: str = "production",
+    market: Market = MARKET,
+    policies: Sequence[Any] = (),
+    exemptions: Sequence[Exemption] = (),
+    configuration: StackConfiguration | None = None,
+) -> Review:
+    """A review without an engine or an API."""
+    return judge(
+        Source("shop", "dev", "0123456789abcdef"),
+        plan(*told),
+        market,
+        violations.read(policies, lambda text: text),
+        policies=Configuration(profile=profile, exemptions=tuple(exemptions)),
+        configuration=configuration or {},
+    )
+
+
+def _differing(old: Bag, new: Bag) -> list[str]:
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _state(
+    name: str,
+    kind: str,
+    inputs: Bag,
+    outputs: Bag,
+    id: str | None = None,  # noqa: A002
+) -> dict[str, Any]:
+    return {
+        "type": f"pulumi-python:dynamic/{kind}",
+        "urn": urn(name, kind),
+        "id": f"i-{name}" if id is None else id,
+        "inputs": {"__provider": "pickled", **inputs},
+        "outputs": {"status": "running", **inputs, **outputs} if id != "" else {},
+    }
+
+
+def _metadata(op: str, name: str, kind: str, old: Any, new: Any, **more: Any) -> dict[str, Any]:
+    type_ = f"pulumi-python:dynamic/{kind}"
+    return {"op": op, "urn": urn(name, kind), "type": type_, "old": old, "new": new, **more}
+
+
+def _event(op: str, name: str, kind: str, old: Any, new: Any, **more: Any) -> EngineEvent:
+    metadata = _metadata(op, name, kind, old, new, **more)
+    return EngineEvent.from_json({"resourcePreEvent": {"metadata": metadata, "planning": True}})
