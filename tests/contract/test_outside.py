@@ -1,0 +1,259 @@
+"""What every kind makes of what others do: drift, deletions, imports, an API newer than we are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.importing import PROVIDER, entry
+from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.run import Reading
+from pulumi_openrelay.lifecycle.sentences import Failed
+
+from .examples import EXAMPLES, Drift, Update
+from .support import MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
+
+DRIFTS = [
+    (token, name, least)
+    for token in TOKENS
+    for name, update in EXAMPLES[token].updates.items()
+    for least in (False, True)
+    if update.drift is not None
+    # What the program neither asks for nor leaves at a plain default is the API's to choose.
+    and (not least or name in EXAMPLES[token].least or KINDS[token].fields[name].absent is not None)
+]
+
+
+def drift_of(update: Update, *, least: bool) -> Drift:
+    return (update.unasked if least else None) or update.drift or {}
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "least"), DRIFTS, ids=lambda part: part if isinstance(part, str) else None
+)
+class TestDrift:
+    def test_refresh_shows_what_another_hand_has_changed(
+        self, token: str, name: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=least))
+        asked = stack.record().inputs.get(name, KINDS[token].fields[name].absent)
+        stack.another_hand(drift_of(EXAMPLES[token].updates[name], least=least))
+        stack.refresh()
+        assert stack.record().inputs[name] != asked
+        assert stack.record().outputs[name] == stack.record().inputs[name]
+
+    def test_the_next_up_mends_it_and_a_refresh_sends_nothing(
+        self, token: str, name: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=least))
+        update = EXAMPLES[token].updates[name]
+        drift = drift_of(update, least=least)
+        made, before = stack.record().id, stack.seen(drift)
+        stack.another_hand(drift)
+        assert stack.refresh() == []
+        assert stack.up(program(token, least=least)) == list(update.mended or update.calls)
+        assert stack.record().id == made
+        assert stack.seen(drift) == before
+        stack.refresh()
+        stack.up(program(token, least=least))
+        assert stack.sent == 0
+
+
+@pytest.mark.parametrize("token", THINGS)
+class TestDeletedOutside:
+    def test_refresh_forgets_it_and_up_makes_one_again(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        gone = stack.record().id
+        stack.remove()
+        stack.refresh()
+        assert stack.engine.record(NAME) is None
+        stack.up(program(token))
+        assert stack.record().id != gone
+        stack.assert_nothing_lost()
+
+    def test_destroy_takes_it_for_done(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        stack.remove()
+        stack.destroy()
+        assert stack.engine.state == []
+        stack.assert_nothing_lost()
+
+    def test_a_change_without_a_refresh_ends_in_a_sentence_or_a_new_one(self, token: str) -> None:
+        """Whatever is tried on what is gone, a refresh and an up put it right."""
+        stack = Stack(token)
+        stack.up(program(token))
+        stack.remove()
+        updates = EXAMPLES[token].updates
+        changes = {name: updates[name].to for name in list(updates)[:1]}
+        told = failure(stack, program(token, **changes))
+        assert told is None or f"{KINDS[token].noun} '{NAME}': " in told
+        stack.refresh()
+        stack.up(program(token, **changes))
+        stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", MACHINES)
+def test_a_machine_that_another_hand_has_terminated_is_made_again(token: str) -> None:
+    """It stays listed for ever, and must not be taken for alive."""
+    stack = Stack(token)
+    stack.up(program(token))
+    gone = stack.record().id
+    stack.another_hand({"status": "terminated"})
+    stack.refresh()
+    assert stack.engine.record(NAME) is None
+    stack.up(program(token))
+    assert stack.record().id != gone
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", TOKENS)
+class TestNewerApi:
+    """Fields and states that no document has."""
+
+    def test_unknown_fields_in_every_answer_change_nothing(self, token: str) -> None:
+        stack = Stack(token, unknown_fields=True)
+        stack.up(program(token))
+        stack.refresh()
+        stack.up(program(token))
+        assert stack.sent == 0
+        plain = Stack(token)
+        plain.up(program(token))
+        assert stack.record().outputs.keys() == plain.record().outputs.keys()
+        for name, update in EXAMPLES[token].updates.items():
+            changed = program(token, **{name: update.to, **update.beside})
+            assert stack.up(changed)
+            stack.up(program(token))
+        stack.destroy()
+        stack.assert_nothing_lost()
+
+    def test_it_is_recorded_with_the_same_outputs_whatever_order_lists_have(
+        self, token: str
+    ) -> None:
+        stack = Stack(token, page_size=1, page_size_max=1, shuffle_lists=True)
+        stack.up(program(token))
+        stack.refresh()
+        stack.up(program(token))
+        assert stack.sent == 0
+        stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", MACHINES)
+class TestUnknownStatus:
+    def test_a_machine_on_its_way_through_one_is_waited_for(self, token: str) -> None:
+        stack = Stack(token)
+        stack.script({"type": "unknown_status", "status": "defrosting", "for_seconds": 30})
+        stack.up(program(token))
+        states = KINDS[token].states
+        assert states is not None
+        assert stack.record().outputs["status"] in states.running
+        assert stack.scheduler.clock.seconds > 30
+        stack.assert_nothing_lost()
+
+    def test_a_machine_that_shows_one_is_left_as_it_is(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        stack.another_hand({"status": "defrosting"})
+        stack.refresh()
+        assert stack.record().outputs["status"] == "defrosting"
+        stack.up(program(token))
+        assert stack.sent == 0
+        stack.destroy()
+        stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
+@pytest.mark.parametrize("token", TOKENS)
+class TestImported:
+    """What one stack made, another takes in by its id."""
+
+    def imported(self, stack: Stack, token: str, *, least: bool) -> Record:
+        """The record that `pulumi import --file` makes of an entry, with the made one's name."""
+        stack.up(program(token, least=least))
+        made = stack.record()
+
+        def enter() -> dict[str, Any]:
+            life, call = stack.life()
+            return entry(life.session, call, life.kind, made.id, NAME)
+
+        written = stack.run(enter)
+        assert written["id"] == made.id
+        assert written["type"].endswith(token)
+        made.inputs, made.outputs = opened(written["inputs"]), opened(written["outputs"])
+        return made
+
+    def test_the_next_preview_is_clean(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        name = self.imported(stack, token, least=least).outputs.get("name")
+        assert stack.up(program(token, least=least, name=name)) == []
+        assert stack.asked == []
+
+    def test_it_is_refreshed_changed_and_ended_like_any_other(
+        self, token: str, least: bool
+    ) -> None:
+        for changed, update in EXAMPLES[token].updates.items():
+            field = KINDS[token].fields[changed]
+            # What the API does not give back is taken to be as the program first says.
+            if not field.readable or (least and update.to == field.absent):
+                continue
+            stack = Stack(token)
+            record = self.imported(stack, token, least=least)
+            made, name = record.id, record.outputs.get("name")
+            stack.refresh()
+            changes = {"name": name, changed: update.to, **update.beside}
+            calls = stack.up(program(token, least=least, **changes))
+            assert set(calls) == set(update.calls), changed
+            assert stack.record().id == made
+            stack.destroy()
+            stack.assert_nothing_lost()
+
+
+def opened(bag: dict[str, Any]) -> dict[str, Any]:
+    """What the engine reads of a bag of the file, where secrets are sealed."""
+
+    def plain(value: Any) -> Any:
+        sealed = isinstance(value, dict) and "plaintext" in value
+        return json.loads(value["plaintext"]) if sealed else value
+
+    return {name: plain(value) for name, value in bag.items() if name != PROVIDER}
+
+
+class TestLookedUp:
+    """`Vm.get("name", id)`: read with nothing recorded."""
+
+    def read(self, stack: Stack, resource_id: str) -> Reading | None:
+        return stack.run(lambda: stack.life()[0].read(resource_id, {}, {}))
+
+    @pytest.mark.parametrize("token", TOKENS)
+    def test_it_tells_what_the_api_tells(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        reading = self.read(stack, stack.record().id)
+        assert reading is not None
+        recorded, fields = stack.record().outputs, KINDS[token].fields
+        strange = [
+            name
+            for name, value in reading.outputs.items()
+            if name != "updated_at" and not fields[name].same(recorded[name], value)
+        ]
+        assert strange == []
+        untold = [
+            name
+            for name, field in fields.items()
+            if field.readable and name in recorded and name not in reading.outputs
+        ]
+        assert untold == []
+
+    @pytest.mark.parametrize("token", THINGS)
+    def test_an_id_that_nobody_has_is_one_sentence(self, token: str) -> None:
+        stack = Stack(token)
+        with pytest.raises(Failed) as failure:
+            self.read(stack, "no/such id")
+        assert str(failure.value).startswith(f"{KINDS[token].noun} '{NAME}': ")
+        assert "no/such id" in str(failure.value)
+        assert "\n" not in str(failure.value)

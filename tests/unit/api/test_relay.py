@@ -1,0 +1,108 @@
+"""Relay's errors and its two credentials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.api.relay import Relay
+from pulumi_openrelay.config import RelaySettings
+from pulumi_openrelay.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    NoCapacity,
+    NotFound,
+    PaymentRequired,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+
+from ..support import answer
+
+BOTH = RelaySettings("relay_sk_swordfish", "the stack", "jwt.hunter2", "the shell", "", 9)
+
+DOCUMENTED: list[tuple[int, str | None, type[ApiError]]] = [
+    (400, None, Rejected),
+    (401, "INVALID_API_KEY", Unauthorized),
+    (402, "INSUFFICIENT_CREDITS", PaymentRequired),
+    (403, "TIER_FEATURE_UNAVAILABLE", Forbidden),
+    (404, "INSTANCE_NOT_FOUND", NotFound),
+    (409, "INSTANCE_NOT_READY", Conflict),
+    (422, "VALIDATION_ERROR", Rejected),
+    (429, "INSTANCE_LIMIT", RateLimited),
+    (429, "RATE_LIMITED", RateLimited),
+    (500, None, ServerError),
+    (503, "INSTANCES_UNAVAILABLE", NoCapacity),
+    (503, None, ServerError),
+    (503, "NEW_IN_2030", ServerError),
+]
+
+
+def error(status: int, code: str | None = None, said: Any = "A sentence.", **more: Any) -> ApiError:
+    body = {"detail": said, "error": {"code": code, "message": said, **more}}
+    return Relay(BOTH).error(answer(status, body), body)
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), DOCUMENTED)
+def test_every_documented_code_means_what_its_status_says(
+    status: int, code: str | None, kind: type[ApiError]
+) -> None:
+    told = error(status, code)
+    assert type(told) is kind
+    assert (told.status, told.code, told.message) == (status, code, "A sentence")
+
+
+def test_a_limit_that_no_waiting_ends_is_not_waited_for() -> None:
+    relay = Relay(BOTH)
+    assert relay.asks_for_repeat(error(429, "RATE_LIMITED"))
+    assert relay.asks_for_repeat(error(429))
+    assert not relay.asks_for_repeat(error(429, "INSTANCE_LIMIT"))
+    assert not relay.asks_for_repeat(error(503, "INSTANCES_UNAVAILABLE"))
+
+
+@pytest.mark.parametrize("money", [{"required_usd": 4.5, "balance_usd": 0}])
+def test_missing_credits_are_told_in_dollars(money: dict[str, float]) -> None:
+    for told in (
+        error(402, "INSUFFICIENT_CREDITS", **money),
+        error(402, "INSUFFICIENT_CREDITS", detail=money),
+    ):
+        assert "it needs $4.5 and has $0" in told.what
+
+
+def test_the_field_that_is_wrong_is_named() -> None:
+    told = error(422, "VALIDATION_ERROR", "Not in the catalog.", detail={"field": "image"})
+    assert told.message == "image: Not in the catalog"
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"detail": []}, {"error": "x"}, {"error": {}}])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 429, 500, 503])
+def test_an_envelope_that_is_none_is_an_error_all_the_same(status: int, body: Any) -> None:
+    told = Relay(BOTH).error(answer(status, body), body)
+    assert told.status == status
+    assert f"({status})" in told.what
+
+
+def test_neither_credential_shows_in_what_the_api_says() -> None:
+    told = error(401, None, "relay_sk_swordfish and jwt.hunter2 are wrong.")
+    assert told.message == "[key] and [key] are wrong"
+    assert "swordfish" not in f"{told.what}{BOTH!r}"
+    assert "hunter2" not in f"{told.what}{BOTH!r}"
+
+
+def test_the_account_takes_the_customers_token_and_instances_take_the_key() -> None:
+    relay = Relay(BOTH)
+    assert relay.headers("/v2/customer/keys") == {"authorization": "Bearer jwt.hunter2"}
+    assert relay.headers("/v2/instances") == {"x-api-key": "relay_sk_swordfish"}
+
+
+def test_one_credential_alone_is_used_for_everything() -> None:
+    key = Relay(replace(BOTH, customer_token=None))
+    token = Relay(replace(BOTH, api_key=None))
+    for path in ("/v2/customer/keys", "/v2/instances"):
+        assert key.headers(path) == {"x-api-key": "relay_sk_swordfish"}
+        assert token.headers(path) == {"authorization": "Bearer jwt.hunter2"}

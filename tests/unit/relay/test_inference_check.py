@@ -1,0 +1,350 @@
+"""A check asks a model once, with the declared key, and fails the deployment where none answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator.relay.inference.gate import UsageRecord
+from pulumi_openrelay.emulator.relay.models import MODELS
+from pulumi_openrelay.errors import OpenRelayError
+from pulumi_openrelay.lifecycle.declare import ACTIONS
+from pulumi_openrelay.relay import ModelName
+from pulumi_openrelay.relay.catalog import Endpoint, ModelDetail, Price
+from pulumi_openrelay.relay.inference_request import Reply, body, cost, fit, judged
+
+from ...simulation.engine import Program
+from .support import Death, OperationFailed, Stack, account, one
+
+CHAT = "direct.openai.gpt-5.4-mini"
+IMAGE = "direct.image.black-forest-labs/FLUX-2-pro"
+PLAIN_KEY = "relay_sk_plain_7c1d"
+OFFERED = [m.full_name(mode) for m in MODELS if not m.retired for mode in m.modes]
+
+
+def check(model: str = CHAT, **inputs: Any) -> Program:
+    return one("InferenceCheck", **{"model": model, "api_key": "relay_sk_local", **inputs})
+
+
+def world(stack: Stack) -> RelayWorld:
+    assert isinstance(stack.world, RelayWorld)
+    return stack.world
+
+
+def billed(stack: Stack) -> int:
+    """How many requests were billed in all."""
+    return sum(usage.calls for usage in stack.world.store.table(UsageRecord).values())
+
+
+def asked(stack: Stack) -> list[str]:
+    """The paths that the last operation posted to."""
+    return [entry.path for entry in stack.world.log.entries if entry.method == "POST"]
+
+
+@pytest.mark.parametrize("model", OFFERED)
+def test_every_model_on_offer_is_asked_as_the_api_says(model: str) -> None:
+    stack = account()
+    stack.up(check(model))
+    told = world(stack).call("GET", f"/v2/models/{ModelName.parse(model).model}").json()
+    assert asked(stack) == [told["endpoint"]["path"]]
+    assert billed(stack) == 1
+    outputs = stack.record().outputs
+    assert outputs["mode"] == model.partition(".")[0]
+    assert 0 < outputs["latency_seconds"] < 5
+    spent = sum(usage.cost_usd for usage in stack.world.store.table(UsageRecord).values())
+    assert outputs["cost_usd"] == pytest.approx(spent)
+
+
+def test_it_is_asked_when_it_is_made_and_whenever_an_input_changes() -> None:
+    stack = account()
+    world(stack).add_key(PLAIN_KEY, world(stack).first_customer, name="plain")
+    programs = [
+        check(),
+        check(triggers=["ins_1"]),
+        check(triggers=["ins_2"]),
+        check(triggers=["ins_2"], api_key=PLAIN_KEY),
+        check("direct.ollama.gpt-oss:20b", triggers=["ins_2"], api_key=PLAIN_KEY),
+        check("direct.ollama.gpt-oss:20b", request={"options": {"num_predict": 8}}),
+    ]
+    for times, program in enumerate(programs, 1):
+        stack.up(program)
+        assert billed(stack) == times
+        stack.refresh()
+        stack.up(program)
+        assert stack.sent == 0
+        assert billed(stack) == times
+    stack.destroy()
+    assert stack.sent == 0
+
+
+class TestWithoutAnAnswer:
+    """One sentence; nothing recorded; and the next up asks again."""
+
+    def failing(self, stack: Stack, program: Program) -> str:
+        with pytest.raises(OperationFailed) as failure:
+            stack.up(program)
+        sentence = str(failure.value)
+        assert stack.engine.record("it") is None
+        assert sentence.startswith("inference check 'it': ")
+        assert "the inference check has not passed" in sentence
+        assert "relay_sk_local" not in sentence
+        assert "\n" not in sentence
+        return sentence
+
+    def test_nobody_serves_the_model(self) -> None:
+        stack = account(unavailable_models=["gpt-5.4-mini"])
+        sentence = self.failing(stack, check())
+        assert f"{CHAT} does not answer: there is no capacity for it right now (503" in sentence
+        assert sentence.endswith("try later, or choose another model")
+        stack.world.settings.change({"unavailable_models": []})
+        stack.up(check())
+        assert billed(stack) == 1
+
+    @pytest.mark.parametrize(
+        ("model", "said"),
+        [
+            ("direct.openai.openai/gpt-4-turbo", "it is retired"),
+            ("direct.openai.gpt-0", "the API does not know it (404 MODEL_NOT_FOUND"),
+            ("opengpu.openai.gpt-5.4-mini", "it is not served in mode opengpu, but in auto, dir"),
+            ("direct.vllm.gpt-5.4-mini", "it is not of the source vllm, but of openai"),
+        ],
+    )
+    def test_the_api_says_that_it_cannot(self, model: str, said: str) -> None:
+        stack = account()
+        assert f"{model} does not answer: {said}" in self.failing(stack, check(model))
+        assert asked(stack) == []
+
+    def test_the_key_is_refused(self) -> None:
+        said = self.failing(account(), check(api_key="relay_sk_wrong"))
+        assert "refused the API key from the input api_key (401 INVALID_API_KEY" in said
+        assert said.endswith("give the check a key that is valid")
+        assert "relay_sk_wrong" not in said
+
+    def test_the_key_may_not_use_the_model(self) -> None:
+        stack = account()
+        world(stack).add_key(PLAIN_KEY, world(stack).first_customer, name="plain")
+        world(stack).first_customer.model_allowlist = ["direct.ollama.gpt-oss:20b"]
+        said = self.failing(stack, check(api_key=PLAIN_KEY))
+        assert "403 MODEL_NOT_AVAILABLE" in said
+        assert said.endswith("allow the model to the key, or choose another")
+        stack.up(check("direct.ollama.gpt-oss:20b", api_key=PLAIN_KEY))
+
+    def test_the_keys_budget_is_spent(self) -> None:
+        stack = account()
+        customer = world(stack).first_customer
+        world(stack).add_key(PLAIN_KEY, customer, name="plain", key_budget=0.0)
+        assert "budget is spent" in self.failing(stack, check(IMAGE, api_key=PLAIN_KEY))
+
+    def test_its_task_fails(self) -> None:
+        stack = account()
+        stack.world.scripts.add({"kind": "task", "outcome": {"type": "fail", "reason": "no_gpu"}})
+        assert "its task failed (no_gpu)" in self.failing(stack, check(IMAGE))
+        stack.scheduler.clock.advance(5)
+        stack.up(check(IMAGE))
+        assert stack.record().outputs["mode"] == "direct"
+
+    def test_its_task_does_not_end(self) -> None:
+        stack = account()
+        stack.world.scripts.add({"kind": "task", "outcome": {"type": "stall"}})
+        assert "its task is running after 60" in self.failing(stack, check(IMAGE))
+
+    @pytest.mark.parametrize("answer", [{}, {"choices": []}, {"error": "no"}])
+    def test_it_answers_with_nothing(self, answer: Mapping[str, Any]) -> None:
+        stack = account()
+        action = {"type": "status", "status": 200, "body": answer}
+        stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": action})
+        assert "its answer has nothing in it" in self.failing(stack, check())
+
+    def test_a_failed_check_leaves_what_passed_before(self) -> None:
+        stack = account()
+        stack.up(check())
+        passed = dict(stack.record().outputs)
+        stack.world.settings.change({"unavailable_models": ["gpt-5.4-mini"]})
+        with pytest.raises(OperationFailed, match="does not answer"):
+            stack.up(check(triggers=[1]))
+        assert stack.record().outputs == passed
+        stack.world.settings.change({"unavailable_models": []})
+        stack.up(check(triggers=[1]))
+        assert billed(stack) == 2
+
+
+class TestBilledOnce:
+    @pytest.mark.parametrize("how", ["lose_answer", "error_after_work", "drop"])
+    def test_where_the_route_takes_a_key_a_lost_answer_is_asked_for_again(self, how: str) -> None:
+        stack = account()
+        stack.world.faults.add({"match": {"path_regex": "generate$"}, "times": 2, "action": how})
+        stack.up(check(IMAGE))
+        assert len(asked(stack)) == 3
+        assert billed(stack) == 1
+
+    def test_where_it_takes_none_nothing_is_repeated_and_the_user_is_told(self) -> None:
+        stack = account()
+        stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": "lose_answer"})
+        with pytest.raises(OperationFailed, match="may have been done and billed"):
+            stack.up(check())
+        assert len(asked(stack)) == 1
+
+    def test_killed_at_any_request_and_run_again_a_task_is_billed_once(self) -> None:
+        for request in range(1, 20):
+            for after_the_work in (False, True):
+                stack = account()
+                stack.death = Death(request, after_the_work)
+                try:
+                    stack.up(check(IMAGE))
+                except OperationFailed:
+                    assert stack.died
+                stack.death = None
+                stack.scheduler.clock.advance(5)
+                stack.up(check(IMAGE))
+                assert billed(stack) == 1
+            if not stack.died:
+                return
+        pytest.fail("an operation of more than 20 requests")
+
+    def test_a_task_that_outlasts_the_user_is_gone_on_with(self) -> None:
+        stack = account(task_seconds=700.0)
+        with pytest.raises(OperationFailed, match="its task is running"):
+            stack.up(check(IMAGE))
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+
+
+class TestAskedAnew:
+    """What was answered before proves nothing of now."""
+
+    def test_a_check_that_was_passed_asks_again_when_it_is_made_again(self) -> None:
+        stack = account()
+        stack.up(check(IMAGE))
+        stack.up({})
+        stack.up(check(IMAGE))
+        assert billed(stack) == 2
+        stack.run(lambda: stack.engine.up(check(IMAGE), target_replace="it"))
+        assert billed(stack) == 3
+        assert stack.journal.left("owner") == []
+
+    def test_so_does_one_with_another_key(self) -> None:
+        stack = account()
+        world(stack).add_key(PLAIN_KEY, world(stack).first_customer, name="plain")
+        stack.up(check(IMAGE))
+        stack.up(check(IMAGE, api_key=PLAIN_KEY))
+        assert billed(stack) == 2
+
+    def test_so_does_one_that_was_cut_off_long_ago(self) -> None:
+        stack = account()
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE))
+        assert billed(stack) == 1
+        stack.death = None
+        stack.scheduler.clock.advance(1000)
+        stack.up(check(IMAGE))
+        assert billed(stack) == 2
+
+
+class TestTheRequest:
+    DETAIL = ModelDetail("m", endpoint=Endpoint("/v2/x"))
+
+    def test_the_example_is_made_small(self) -> None:
+        example = {"model": "other", "messages": [{"role": "user", "content": "x" * 9000}], "n": 4}
+        detail = ModelDetail("m", endpoint=Endpoint("/v2/x", streams=True), request_example=example)
+        sent = body(ModelName("direct", "openai", "m"), detail, {"max_tokens": 9})
+        assert sent["model"] == "m"
+        assert len(str(sent["messages"])) < 100
+        assert (sent["n"], sent["stream"], sent["max_tokens"]) == (1, False, 9)
+        assert "mode" not in sent
+        assert "async" not in sent
+
+    def test_without_example_and_schema_it_is_what_the_source_takes(self) -> None:
+        chat = body(ModelName("direct", "vllm", "m"), self.DETAIL, {})
+        assert list(chat) == ["messages", "model"]
+        image = body(ModelName("opengpu", "image", "m"), self.DETAIL, {})
+        assert image == {
+            "prompt": "A red circle on white",
+            "model": "m",
+            "mode": "opengpu",
+            "async": True,
+        }
+
+    def test_a_route_that_names_its_model_itself_is_sent_none(self) -> None:
+        detail = ModelDetail(
+            "m",
+            endpoint=Endpoint("/v2/x", model_in_body=False),
+            request_example={"prompt": "x", "model": "m"},
+        )
+        assert "model" not in body(ModelName("direct", "image", "m"), detail, {})
+
+    @pytest.mark.parametrize("path", [".example.com/v2/x", "@example.com/", "https://example.com"])
+    def test_the_key_goes_nowhere_but_to_relay(self, path: str) -> None:
+        with pytest.raises(OpenRelayError, match="no single route"):
+            fit(ModelName("direct", "image", "m"), ModelDetail("m", endpoint=Endpoint(path)))
+
+
+class TestTheAnswer:
+    @pytest.mark.parametrize(
+        ("answer", "reply"),
+        [
+            ({"choices": [{"message": {"content": "Ready.\n"}}]}, Reply("Ready.", 1)),
+            (
+                {"choices": [{"message": {"content": None, "reasoning_content": "hm"}}]},
+                Reply("hm", 1),
+            ),
+            ({"content": [{"type": "thinking", "thinking": "hm"}]}, Reply("hm", 1)),
+            ({"content": [{"type": "text", "text": "x" * 999}]}, Reply("x" * 200, 1)),
+            ({"message": {"content": "Ready."}}, Reply("Ready.", 1)),
+            ({"text": "Hello."}, Reply("Hello.", 1)),
+            ({"urls": ["u", "v"], "images": []}, Reply(None, 2)),
+            ({"data": [{"b64_json": "x"}]}, Reply(None, 1)),
+            ({"audio_url": "u"}, Reply(None, 1)),
+        ],
+    )
+    def test_of_every_dialect_is_understood(self, answer: Mapping[str, Any], reply: Reply) -> None:
+        assert judged(answer, ModelDetail("m")) == reply
+
+    def test_of_a_shape_that_nobody_knows_is_held_to_its_schema(self) -> None:
+        detail = ModelDetail("m", response_schema={"required": ["mesh"]})
+        assert judged({"mesh": "x"}, detail) == Reply(None, 1)
+        for answer in ({}, {"mash": "x"}, {"mesh": "x", "error": "y"}):
+            with pytest.raises(OpenRelayError):
+                judged(answer, detail)
+
+    def test_costs_what_the_price_list_says_or_is_not_known(self) -> None:
+        tokens = Price("direct", "m", per_1m_input_tokens=2.0, per_1m_output_tokens=4.0)
+        used = {"usage": {"input_tokens": 500_000, "output_tokens": 250_000}}
+        assert cost(tokens, used, {}, 1) == 2.0
+        assert cost(tokens, {}, {}, 1) is None
+        assert cost(None, used, {}, 1) is None
+        film = Price("direct", "m", per_second_video={"720p": 0.1})
+        assert cost(film, {"duration": 5}, {}, 1) == 0.5
+        films = Price("direct", "m", per_second_video={"720p": 0.1, "1080p": 0.2})
+        assert cost(films, {"duration": 5}, {}, 1) is None
+
+
+class TestInPreview:
+    def problems(self, **inputs: Any) -> dict[str, str]:
+        from pulumi_openrelay.lifecycle.check import check as checked
+
+        return dict(checked(ACTIONS["relay:InferenceCheck"], inputs)[1])
+
+    def test_a_malformed_name_is_refused(self) -> None:
+        assert "mode.source.model" in self.problems(model="gpt-4o", api_key="k")["model"]
+
+    def test_what_is_missing_is_named(self) -> None:
+        assert self.problems() == {"model": "is required", "api_key": "is required"}
+
+    @pytest.mark.parametrize("name", ["request", "triggers"])
+    def test_what_json_has_no_word_for_is_refused(self, name: str) -> None:
+        value: Any = {"x": object()} if name == "request" else [float("nan")]
+        assert name in self.problems(model=CHAT, api_key="k", **{name: value})
+
+    def test_it_cannot_be_looked_up(self) -> None:
+        stack = account()
+        stack.up(check())
+        from pulumi_openrelay.lifecycle.sentences import Failed
+        from pulumi_openrelay.lifecycle.setting import life
+
+        known, call = stack.run(lambda: stack.life())
+        with pytest.raises(Failed, match="no API knows the inference check it-1"):
+            life(ACTIONS["relay:InferenceCheck"], known.session, call).read("it-1", {}, {})

@@ -1,0 +1,293 @@
+"""An instance has no name and its create no key: found again all the same, and never doubled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.lifecycle.fields import OWNER
+from pulumi_openrelay.lifecycle.journal import Notes
+from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
+from pulumi_openrelay.lifecycle.service import RELAY
+from pulumi_openrelay.lifecycle.unknown import UNKNOWN
+from pulumi_openrelay.relay.instance import _marked, _unmarked
+
+from .support import RSA_KEY, SMALL, Death, OperationFailed, Stack, account, creates, instance
+
+URN = "urn:pulumi:dev::sim::pulumi-python:dynamic/relay:Instance::it"
+HOOK = "https://hooks.example.com/relay?team=ml"
+
+
+def check(stack: Stack, **inputs: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """What preview makes of these inputs: them as recorded, and what is wrong with them."""
+
+    def checked() -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return stack.life()[0].check({}, {**inputs, OWNER: "owner"})
+
+    taken, problems = stack.run(checked)
+    return taken, dict(problems)
+
+
+def warnings(stack: Stack) -> str:
+    return "\n".join(stack.engine.warnings)
+
+
+def die_after_the_create(stack: Stack, program: Any) -> str:
+    """An up whose plugin dies when the API has made the instance: its id."""
+    undisturbed = account(beside=stack, owner="other")
+    undisturbed.up(program)
+    paths = [(entry.method, entry.path) for entry in stack.world.log.entries]
+    undisturbed.destroy()
+    before = stack.alive()
+    stack.death = Death(paths.index(("POST", "/v2/instances")) + 1, after_the_work=True)
+    with pytest.raises(OperationFailed):
+        stack.up(program)
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+    (left,) = stack.alive() - before
+    return left
+
+
+class TestInPreview:
+    @pytest.mark.parametrize(
+        ("inputs", "name", "said"),
+        [
+            ({"prescription": "gpu.h200"}, "prescription", "gpu.rtx4090.1x, npu.gaudi3.1x"),
+            ({"image": "windows"}, "image", "ubuntu-24.04, ubuntu-22.04"),
+            ({"region": "mars"}, "region", "eu-north, us-east"),
+            ({"billing_mode": "weekly"}, "billing_mode", "hourly"),
+            ({"max_lifetime_hours": 1000}, "max_lifetime_hours", "at most 168"),
+            ({"service_mode": "dedicated_machine"}, "service_mode", "not one that the catalog has"),
+            (
+                {"prescription": "gpu.rtx4090.1x", "image": "ubuntu-24.04-cuda"},
+                "service_mode",
+                "comes in more than one",
+            ),
+            (
+                {"prescription": "gpu.h100.8x", "max_lifetime_hours": 5},
+                "max_lifetime_hours",
+                "is not something that this prescription takes",
+            ),
+        ],
+    )
+    def test_what_the_catalog_does_not_have_is_refused_with_what_it_has(
+        self, inputs: dict[str, Any], name: str, said: str
+    ) -> None:
+        _, problems = check(account(), **{**SMALL, **inputs})
+        assert list(problems) == [name]
+        assert said in problems[name]
+
+    def test_a_key_of_another_type_is_refused_with_those_that_it_takes(self) -> None:
+        inputs = {"prescription": "gpu.h100.8x", "image": "ubuntu-24.04"}
+        _, problems = check(account(), **inputs, ssh_public_key=RSA_KEY)
+        assert problems == {
+            "ssh_public_key": "is ssh-rsa, and this prescription takes ssh-ed25519",
+        }
+
+    def test_what_is_not_known_yet_passes(self) -> None:
+        for name in SMALL:
+            assert check(account(), **{**SMALL, name: UNKNOWN})[1] == {}
+
+    def test_a_catalog_that_cannot_be_read_refuses_nothing(self) -> None:
+        stack = account()
+        stack.world.faults.add(
+            {
+                "match": {"path_regex": "catalog"},
+                "times": None,
+                "action": {"type": "status", "status": 503, "code": "INSTANCES_UNAVAILABLE"},
+            }
+        )
+        taken, problems = check(stack, **{**SMALL, "image": "windows"})
+        assert problems == {}
+        assert "rate_cents_per_hour" not in taken
+
+    def test_the_rate_is_known(self) -> None:
+        taken, _ = check(account(), **SMALL)
+        assert taken["rate_cents_per_hour"] == 5
+
+    def test_nothing_is_made(self) -> None:
+        stack = account()
+        check(stack, **SMALL)
+        assert stack.alive() == set()
+
+
+def test_one_that_ended_by_itself_is_gone_and_its_reason_shown() -> None:
+    stack = account()
+    stack.up(instance())
+    gone = stack.record().id
+    stack.another_hand({"status": "terminated", "ended_reason": "balance_exhausted"})
+    stack.refresh()
+    assert stack.engine.record("it") is None
+    assert f"{gone} has ended (terminated: balance_exhausted)" in warnings(stack)
+    stack.up(instance())
+    assert stack.record().id != gone
+    stack.assert_nothing_lost()
+
+
+def test_one_that_fails_on_its_way_is_told_with_the_reason_and_replaced_by_the_next_up() -> None:
+    stack = account()
+    stack.script({"type": "fail", "reason": "host_lost"})
+    with pytest.raises(OperationFailed, match=r"it is failed: host_lost; .* which replaces it"):
+        stack.up(instance())
+    failed = stack.record().id
+    stack.up(instance())
+    assert stack.record().id != failed
+    stack.assert_nothing_lost()
+
+
+def test_the_end_of_one_that_is_not_ready_is_asked_for_until_it_takes() -> None:
+    stack = account(provision_seconds=300.0)
+    stack.up(instance(wait_for="none"))
+    assert stack.record().outputs["status"] == "requested"
+    stack.destroy()
+    answers = [e.status for e in stack.world.log.entries if e.path.endswith("/terminate")]
+    assert answers[0] == 409
+    assert answers[-1] == 202
+    assert stack.alive() == set()
+
+
+def test_a_limit_is_told_once_and_not_asked_for_again() -> None:
+    stack = account(instances_max=0)
+    with pytest.raises(OperationFailed, match=r"INSTANCE_LIMIT.*nothing was created; end an inst"):
+        stack.up(instance())
+    assert creates(stack) == 1
+
+
+def test_no_capacity_is_an_error_at_once() -> None:
+    stack = account(instances_available=False)
+    with pytest.raises(OperationFailed, match=r"no capacity .*INSTANCES_UNAVAILABLE.*nothing was"):
+        stack.up(instance())
+    assert creates(stack) == 1
+
+
+def test_capacity_is_waited_for_where_the_program_says_so() -> None:
+    stack = account(instances_available=False)
+    with pytest.raises(OperationFailed, match="no capacity"):
+        stack.up(instance(capacity_timeout="10m"))
+    assert creates(stack) > 5
+    stack.world.settings.change({"instances_available": True})
+    stack.up(instance(capacity_timeout="10m"))
+    stack.assert_nothing_lost()
+
+
+class TestAfterACrash:
+    def test_without_a_webhook_the_machine_that_crashed_finds_it_again(self) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        stack.up(instance())
+        assert stack.record().id == left
+        stack.assert_nothing_lost()
+
+    def test_without_a_webhook_another_machine_warns_and_leaves_it_alone(self) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        stack.journal = Notes()
+        stack.up(instance())
+        assert stack.record().id != left
+        assert left in stack.alive()
+        assert left in warnings(stack)
+        assert "5 cents an hour" in warnings(stack)
+
+    def test_with_a_webhook_any_machine_finds_it_again(self) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance(webhook_url=HOOK))
+        stack.journal = Notes()
+        stack.up(instance(webhook_url=HOOK))
+        assert stack.record().id == left
+        stack.assert_nothing_lost()
+
+    def test_two_that_fit_are_named_and_neither_is_touched(self) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        answer = stack.world.call("POST", "/v2/instances", SMALL)
+        both = sorted([left, answer.json()["id"]])
+        with pytest.raises(OperationFailed, match=re.escape(", ".join(both))) as failure:
+            stack.up(instance())
+        assert "none was touched" in str(failure.value)
+        assert stack.engine.record("it") is None
+        assert set(both) <= stack.alive()
+
+    @pytest.mark.parametrize("hook", [None, HOOK])
+    def test_what_the_program_does_not_want_any_more_is_ended(self, hook: str | None) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance(webhook_url=hook))
+        if hook is None:
+            # The id is known where the answer came, and the plugin died after it.
+            (note,) = stack.journal.left("owner")
+            stack.journal.write("owner", URN, replace(note, made=left))
+        stack.up(instance(webhook_url=hook, image="ubuntu-22.04"))
+        assert left not in stack.alive()
+        stack.assert_nothing_lost()
+
+    def test_what_may_be_left_of_it_is_told_when_the_program_has_changed(self) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        stack.up(instance(image="ubuntu-22.04"))
+        assert left in stack.alive()
+        assert f"the instance {left} (ready) may be what an earlier run" in warnings(stack)
+
+    def test_a_replacement_that_was_cut_off_and_is_not_wanted_any_more_is_told(self) -> None:
+        stack = account()
+        stack.up(instance())
+        made = stack.record().id
+        die_after_the_create(stack, instance(image="ubuntu-22.04"))
+        stack.up(instance())
+        assert f"made another instance in place of {made}" in warnings(stack)
+        stack.engine.warnings.clear()
+        stack.destroy()
+        assert f"made another instance in place of {made}" in warnings(stack)
+
+    @pytest.mark.parametrize("hook", [None, HOOK])
+    def test_a_stack_that_ends_tells_of_it(self, hook: str | None) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance(webhook_url=hook))
+        life, call = stack.run(lambda: stack.life())
+        stack.run(lambda: warn_of_leftovers(life.session, RELAY, call, "owner"))
+        assert [left in warning for warning in call.warnings] == [True]
+        life, call = stack.run(lambda: stack.life())
+        stack.run(lambda: warn_of_leftovers(life.session, RELAY, call, "another"))
+        assert call.warnings == []
+
+    def test_no_note_is_left_of_what_is_recorded_or_gone(self) -> None:
+        stack = account()
+        stack.up(instance())
+        stack.up(instance())
+        assert stack.journal.left("owner") == []
+        stack.up(instance(image="ubuntu-22.04"))
+        stack.destroy()
+        assert stack.journal.left("owner") == []
+
+
+class TestTheMark:
+    def test_it_is_added_to_the_query_and_nothing_else_of_the_url_changes(self) -> None:
+        url = "https://h.example.com/a%20b?x=%2F&&y=1+2&z#frag"
+        marked = _marked(url, "it-1")
+        assert marked == "https://h.example.com/a%20b?x=%2F&y=1+2&z&pulumi=it-1#frag"
+        assert _marked(marked, "it-2").count("pulumi=") == 1
+        assert _unmarked(_marked("https://h/p", "it-1")) == "https://h/p"
+
+    def test_programs_and_drift_never_see_it(self) -> None:
+        stack = account()
+        stack.up(instance(webhook_url=HOOK))
+        assert stack.record().outputs["webhook_url"] == HOOK
+        stack.refresh()
+        stack.up(instance(webhook_url=HOOK))
+        assert stack.sent == 0
+        assert isinstance(stack.world, RelayWorld)
+        (live,) = stack.world.live_instances()
+        assert str(live.webhook_url).startswith(f"{HOOK}&pulumi=it-")
+
+
+def test_a_list_that_tells_less_than_was_asked_for_still_finds_what_was_lost() -> None:
+    """`region` and the fingerprint may be missing of a row; the rest has to fit."""
+    stack = account()
+    kind, inputs = stack.kind, {**SMALL, "region": "eu-north"}
+    row = {"id": "ins_1", "prescription": "cpu.small", "image": "ubuntu-24.04", "region": None}
+    assert kind.twin(row, inputs)
+    assert not kind.twin({**row, "region": "us-east"}, inputs)
+    assert not kind.twin({**row, "ssh_key_fingerprint": "SHA256:other"}, inputs)
+    assert not kind.twin({**row, "webhook_url": "https://hooks.example.com"}, inputs)

@@ -1,0 +1,155 @@
+"""Settings of the account: set, and put back as they were found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator.relay.webhooks import secret_of
+
+from ...simulation.engine import Declared, Program
+from .support import Death, OperationFailed, Stack, account, one
+
+MODELS = ["direct.openai.gpt-5.4-mini"]
+OTHERS = ["direct.ollama.gpt-oss:20b"]
+
+
+def world(stack: Stack) -> RelayWorld:
+    assert isinstance(stack.world, RelayWorld)
+    return stack.world
+
+
+def allowlist(stack: Stack) -> Any:
+    return world(stack).first_customer.model_allowlist
+
+
+def threshold(stack: Stack) -> float:
+    return world(stack).first_customer.warning_threshold
+
+
+def secrets(stack: Stack) -> list[str]:
+    """Those that are valid, the newest first."""
+    w = world(stack)
+    return secret_of(w, w.first_customer.id).valid(w.now)
+
+
+class TestTheAllowlist:
+    @pytest.mark.parametrize("found", [None, OTHERS])
+    def test_a_delete_puts_back_what_was_found(self, found: list[str] | None) -> None:
+        stack = account()
+        world(stack).first_customer.model_allowlist = found
+        stack.up(one("ModelAllowlist", models=MODELS))
+        assert allowlist(stack) == MODELS
+        stack.destroy()
+        assert allowlist(stack) == found
+
+    def test_what_was_found_survives_a_crash(self) -> None:
+        """The create has set it, and died before it was recorded."""
+        for request in range(1, 5):
+            stack = account()
+            world(stack).first_customer.model_allowlist = OTHERS
+            stack.death = Death(request, after_the_work=True)
+            try:
+                stack.up(one("ModelAllowlist", models=MODELS))
+            except OperationFailed:
+                assert stack.died
+            stack.death = None
+            stack.up(one("ModelAllowlist", models=MODELS))
+            assert allowlist(stack) == MODELS
+            stack.destroy()
+            assert allowlist(stack) == OTHERS
+            assert stack.journal.left("owner") == []
+
+    def test_a_refused_list_leaves_everything_as_it_was(self) -> None:
+        stack = account()
+        world(stack).first_customer.tier = "pro"
+        with pytest.raises(OperationFailed, match=r"TIER_FEATURE_UNAVAILABLE.*nothing was changed"):
+            stack.up(one("ModelAllowlist", models=MODELS))
+        assert stack.engine.state == []
+        assert stack.journal.left("owner") == []
+
+    def test_two_in_one_program_are_refused(self) -> None:
+        stack = account()
+        two = {
+            "a": Declared("relay:ModelAllowlist", {"models": MODELS}),
+            "b": Declared("relay:ModelAllowlist", {"models": OTHERS}),
+        }
+        with pytest.raises(OperationFailed, match="another resource of this program sets it too"):
+            stack.up(two)
+        stack.up({"a": two["a"]})
+        with pytest.raises(OperationFailed, match="another resource of this program sets it too"):
+            stack.up(two)
+
+    def test_one_that_another_name_of_the_program_sets_is_left_to_it(self) -> None:
+        stack = account()
+        stack.up(one("ModelAllowlist", models=MODELS))
+        renamed: Program = {"other": Declared("relay:ModelAllowlist", {"models": MODELS})}
+        stack.up(renamed)
+        assert allowlist(stack) == MODELS
+        assert "another resource of this program sets it" in "".join(stack.engine.warnings)
+
+    def test_one_that_was_replaced_on_order_stays_set(self) -> None:
+        stack = account()
+        program = one("ModelAllowlist", models=MODELS)
+        stack.up(program)
+        stack.run(lambda: stack.engine.up(program, target_replace="it"))
+        assert allowlist(stack) == MODELS
+
+
+def test_the_threshold_is_put_back() -> None:
+    stack = account()
+    found = threshold(stack)
+    stack.up(one("AccountSettings", warning_threshold=20))
+    assert threshold(stack) == 20
+    stack.destroy()
+    assert threshold(stack) == found
+
+
+def test_what_an_import_did_not_find_is_left_as_it_is() -> None:
+    stack = account()
+    stack.up(one("AccountSettings", warning_threshold=20))
+    record = stack.record()
+    record.outputs = {n: v for n, v in record.outputs.items() if not n.startswith("__")}
+    stack.destroy()
+    assert threshold(stack) == 20
+    assert "is not known" in "".join(stack.engine.warnings)
+
+
+class TestTheWebhookSecret:
+    def test_it_is_read_and_not_rotated_when_it_is_first_declared(self) -> None:
+        stack = account()
+        (secret,) = secrets(stack)
+        assert stack.up(one("WebhookSecret", rotation=1)) == []
+        assert stack.record().outputs["secret"] == secret
+
+    def test_a_change_rotates_it_once_and_the_old_one_stays_valid(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        (old,) = secrets(stack)
+        assert stack.up(one("WebhookSecret", rotation=2)) == ["rotateWebhookSecret"]
+        assert secrets(stack)[1] == old
+        assert stack.record().outputs["secret"] == secrets(stack)[0] != old
+        assert stack.record().outputs["previous_valid_until"]
+        stack.refresh()
+        assert stack.up(one("WebhookSecret", rotation=2)) == []
+
+    def test_a_rotation_whose_answer_is_lost_is_not_done_twice(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        (old,) = secrets(stack)
+        rule = {"match": {"path_regex": "rotate$"}, "action": "lose_answer"}
+        stack.world.faults.add(rule)
+        stack.up(one("WebhookSecret", rotation=2))
+        assert secrets(stack)[1] == old
+        assert stack.record().outputs["secret"] == secrets(stack)[0]
+
+    def test_a_delete_leaves_it_as_it_is(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        before = secrets(stack)
+        assert stack.destroy() == []
+        assert secrets(stack) == before

@@ -1,0 +1,29 @@
+"""What the pages promise has a test."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ..engine.support import ROOT
+
+FAILURES = ROOT / "docs" / "failures.md"
+TEST = re.compile(r"\(\.\./(tests/[\w/]+\.py)#(\w+)\)")
+
+
+def items() -> list[str]:
+    """The items of the page's lists, each on one line."""
+    text = re.sub(r"\n  +", " ", FAILURES.read_text())
+    return [line for line in text.splitlines() if line.startswith("- ")]
+
+
+def test_every_case_of_the_failures_links_its_test() -> None:
+    assert len(items()) > 20
+    assert [item for item in items() if not TEST.search(item)] == []
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(TEST.findall(FAILURES.read_text()))))
+def test_a_linked_test_exists(path: str, name: str) -> None:
+    assert (ROOT / path).is_file(), f"there is no {path}"
+    assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"

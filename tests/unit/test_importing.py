@@ -1,0 +1,158 @@
+"""What exists already, as a file for `pulumi import --file`; on a served emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from pulumi.dynamic.dynamic import serialize_provider
+
+import pulumi_openrelay  # noqa: F401 - registers the kinds
+from pulumi_openrelay.cli.imports import import_
+from pulumi_openrelay.emulator import ServedWorld, World, serve
+from pulumi_openrelay.errors import OpenRelayError
+from pulumi_openrelay.importing import kind_of
+from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.provider import Provider
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm ada@laptop"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWorld]:
+    with serve(World(provision_seconds=0.0, balance_cents=10**6)) as served:
+        monkeypatch.setenv("OPENRELAY_API_URL", served.url)
+        monkeypatch.setenv("OPENRELAY_API_KEY", served.key)
+        yield served
+
+
+def made(cloud: ServedWorld, what: str, **body: Any) -> str:
+    """The id of one that somebody has made."""
+    path = f"/v1/orgs/{cloud.world.first_organization.id}/{what}/create"
+    answer = cloud.world.call("POST", path, body)
+    assert answer.status == 200, answer.body
+    return str(answer.json()["id"])
+
+
+def vm(cloud: ServedWorld, name: str = "trainer") -> str:
+    listed = cloud.world.call("GET", f"/v1/orgs/{cloud.world.first_organization.id}/ssh-keys")
+    keys = [key["id"] for key in listed.json()]
+    keys = keys or [made(cloud, "ssh-keys", name="laptop", publicKey=KEY)]
+    return made(cloud, "vms", name=name, sshKeyIds=keys, resourceSize="small", public=True)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(import_, arguments)
+
+
+def resources(*arguments: str) -> list[dict[str, Any]]:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    found: list[dict[str, Any]] = json.loads(result.stdout)["resources"]
+    return found
+
+
+class TestEntry:
+    def test_one_says_what_it_is_as_the_program_would(self, cloud: ServedWorld) -> None:
+        vm_id = vm(cloud)
+        (entry,) = resources("vm", vm_id)
+        assert entry["type"] == "pulumi-python:dynamic/openrelay:Vm"
+        assert (entry["id"], entry["name"]) == (vm_id, "trainer")
+        inputs = {k: v for k, v in entry["inputs"].items() if not k.startswith("__")}
+        assert inputs.keys() >= {"name", "ssh_key_ids", "resource_size", "public"}
+        assert (inputs["resource_size"], inputs["public"]) == ("small", True)
+        assert entry["outputs"]["status"] == "running"
+        assert entry["outputs"].items() >= inputs.items()
+
+    def test_its_provider_is_the_one_that_every_state_has(self, cloud: ServedWorld) -> None:
+        (entry,) = resources("vm", vm(cloud))
+        wanted = serialize_provider(Provider("openrelay:Vm"))
+        assert entry["inputs"]["__provider"] == entry["outputs"]["__provider"] == wanted
+
+    def test_what_is_as_it_is_by_default_is_left_out(self, cloud: ServedWorld) -> None:
+        hook = made(cloud, "webhooks", name="pager", url="https://h.example.com")
+        (entry,) = resources("webhook", hook)
+        assert entry["inputs"].keys() == {"name", "url", "__provider"}
+
+    def test_it_has_the_name_that_is_asked_for(self, cloud: ServedWorld) -> None:
+        assert resources("vm", vm(cloud), "--name", "mine")[0]["name"] == "mine"
+
+    def test_the_digits_that_this_package_added_are_left_out_of_its_name(
+        self, cloud: ServedWorld
+    ) -> None:
+        vm_id = vm(cloud, "trainer-0123456789abcdef-012345")
+        (entry,) = resources("vm", vm_id)
+        assert entry["name"] == "trainer"
+        assert entry["inputs"]["name"] == "trainer-0123456789abcdef-012345"
+
+
+class TestCommand:
+    def test_all_that_live_are_there_and_no_others(self, cloud: ServedWorld) -> None:
+        ids = [vm(cloud, name) for name in ("a", "b", "c")]
+        cloud.world.call("POST", f"/v1/vms/{ids[1]}/terminate")
+        assert {entry["id"] for entry in resources("vm", "--all")} == {ids[0], ids[2]}
+
+    def test_several_by_their_ids(self, cloud: ServedWorld) -> None:
+        ids = [vm(cloud, name) for name in ("a", "b", "c")]
+        assert [entry["id"] for entry in resources("vm", ids[2], ids[0])] == [ids[2], ids[0]]
+
+    def test_of_none_the_file_is_empty(self, cloud: ServedWorld) -> None:
+        assert resources("webhook", "--all") == []
+
+    def test_an_api_without_inference_clusters_has_none(self, cloud: ServedWorld) -> None:
+        cloud.world.settings.change({"inference_clusters": False})
+        assert resources("inference-cluster", "--all") == []
+
+    def test_an_id_that_nobody_has_is_one_sentence(self, cloud: ServedWorld) -> None:
+        vm(cloud)
+        result = run("vm", "nobody")
+        assert result.exit_code == 1
+        assert result.output.count("\n") == 1
+        assert "VM 'nobody': " in result.output
+
+    def test_a_terminated_one_is_one_sentence(self, cloud: ServedWorld) -> None:
+        vm_id = vm(cloud)
+        cloud.world.call("POST", f"/v1/vms/{vm_id}/terminate")
+        result = run("vm", vm_id)
+        assert result.exit_code == 1
+        assert f"there is none with the id {vm_id}" in result.output
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("vm",),
+            ("vm", "a", "--all"),
+            ("vm", "a", "b", "--name", "x"),
+            ("vm", "--all", "--name", "x"),
+        ],
+    )
+    def test_what_contradicts_itself_is_refused_before_anything_is_asked(
+        self, cloud: ServedWorld, arguments: tuple[str, ...]
+    ) -> None:
+        assert run(*arguments).exit_code == 2
+        assert list(cloud.world.log.entries) == []
+
+    def test_without_a_key_it_says_how_to_set_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("OPENRELAY_API_KEY", raising=False)
+        result = run("vm", "--all")
+        assert result.exit_code == 1
+        assert "OPENRELAY_API_KEY" in result.output
+        assert "Traceback" not in result.output
+
+
+class TestNouns:
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_a_kind_is_known_by_its_name_in_any_spelling(self, kind: Any) -> None:
+        name = kind.resource.__name__
+        dashed = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+        for spelling in (name, name.lower(), dashed, dashed.replace("-", "_"), dashed.upper()):
+            assert kind_of(spelling) is kind
+
+    def test_another_is_refused_with_all_that_there_are(self) -> None:
+        with pytest.raises(OpenRelayError) as error:
+            kind_of("virtual-machine")
+        for kind in KINDS.values():
+            assert kind.resource.__name__ in error.value.what
