@@ -6,10 +6,12 @@
 | `openrelay:apiUrl`          | `OPENRELAY_API_URL`   | `https://api.openrelay.inc`    |
 | `openrelay:organizationId`  | `OPENRELAY_ORGANIZATION_ID` | the key's, asked from `whoami` |
 | `openrelay:maxRetries`      |                       | 9 repeats of a request         |
+| `openrelay:maxConcurrentRequests` |                 | 32 requests under way at once  |
 | `relay:apiKey` (secret)     | `RELAY_API_KEY`       | none: instances need it        |
 | `relay:customerToken` (secret) | `RELAY_CUSTOMER_TOKEN` | the API key, if the superkey |
 | `relay:baseUrl`             | `RELAY_BASE_URL`      | `https://relaygpu.com`         |
 | `relay:maxRetries`          |                       | 9 repeats of a request         |
+| `relay:maxConcurrentRequests` |                     | 32 requests under way at once  |
 
 The stack's configuration wins over the environment, as with every Pulumi provider.
 """
@@ -27,6 +29,7 @@ from .errors import Misconfigured
 DEFAULT_URL = "https://api.openrelay.inc"
 DEFAULT_RELAY_URL = "https://relaygpu.com"
 DEFAULT_RETRIES = 9
+DEFAULT_CONCURRENT_REQUESTS = 32
 
 Get = Callable[[str], Any]
 """Reads one configuration value in clear, None where it is not set."""
@@ -41,11 +44,13 @@ class Settings:
     api_url: str
     organization_id: str | None
     max_retries: int
+    max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """The settings of Relay, resolved. At least one of the two credentials is there."""
+    """The settings of Relay, resolved. At least one of the two credentials is there, unless they
+    are for what is public."""
 
     api_key: str | None = field(repr=False)
     api_key_source: str
@@ -53,6 +58,7 @@ class RelaySettings:
     customer_token_source: str
     base_url: str
     max_retries: int
+    max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
 
 
 def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
@@ -74,17 +80,23 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
         api_url=sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL),
         organization_id=organization_id,
         max_retries=sources.retries("openrelay:maxRetries"),
+        max_concurrent_requests=sources.concurrent_requests("openrelay:maxConcurrentRequests"),
     )
 
 
-def resolve_relay(get: Get, environment: Mapping[str, str] | None = None) -> RelaySettings:
-    """The Relay settings, as `resolve` does it for OpenRelay. Raises Misconfigured."""
+def resolve_relay(
+    get: Get, environment: Mapping[str, str] | None = None, *, public: bool = False
+) -> RelaySettings:
+    """The Relay settings, as `resolve` does it for OpenRelay. public: for what needs no credential.
+
+    Raises Misconfigured.
+    """
     sources = _Sources(get, environment)
     api_key, api_key_source = sources.credential("the API key", "relay:apiKey", "RELAY_API_KEY")
     token, token_source = sources.credential(
         "the customer token", "relay:customerToken", "RELAY_CUSTOMER_TOKEN"
     )
-    if api_key is None and token is None:
+    if api_key is None and token is None and not public:
         raise Misconfigured(
             "no API key is configured",
             "run `pulumi config set --secret relay:apiKey <key>` or set RELAY_API_KEY",
@@ -96,6 +108,7 @@ def resolve_relay(get: Get, environment: Mapping[str, str] | None = None) -> Rel
         customer_token_source=token_source,
         base_url=sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL),
         max_retries=sources.retries("relay:maxRetries"),
+        max_concurrent_requests=sources.concurrent_requests("relay:maxConcurrentRequests"),
     )
 
 
@@ -134,12 +147,20 @@ class _Sources:
             )
         return url
 
-    def retries(self, key: str) -> int:
+    def count(self, key: str, title: str, default: int, *, least: int = 0) -> int:
         value, source = self.find(key, None)
         if value is None:
-            return DEFAULT_RETRIES
-        if not value.isdecimal():
+            return default
+        if not value.isdecimal() or int(value) < least:
+            at_least = f" from {least} on" if least else ""
             raise Misconfigured(
-                f"the number of retries from {source} is {value!r}", "give a whole number"
+                f"the number of {title} from {source} is {value!r}",
+                f"give a whole number{at_least}",
             )
         return int(value)
+
+    def retries(self, key: str) -> int:
+        return self.count(key, "retries", DEFAULT_RETRIES)
+
+    def concurrent_requests(self, key: str) -> int:
+        return self.count(key, "concurrent requests", DEFAULT_CONCURRENT_REQUESTS, least=1)

@@ -6,12 +6,14 @@ written. A file that brings inputs and outputs along needs no provider: the engi
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pulumi.dynamic.dynamic import serialize_provider
 
 from .caller import Call
 from .errors import NotFound, OpenRelayError
+from .lifecycle.check import check
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
 from .lifecycle.session import Session
@@ -19,6 +21,9 @@ from .lifecycle.setting import SINGLETON, life
 from .provider import Provider
 
 PROVIDER = "__provider"
+# How the engine marks a secret.
+SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105
+IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
 
 def kind_of(noun: str) -> Kind:
@@ -39,19 +44,32 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
     provider = serialize_provider(Provider(kind.token))
-    inputs = {
+    given = {
         field.name: reading.outputs[field.name]
         for field in kind.fields.values()
         if field.is_input
         and field.readable
         and reading.outputs.get(field.name) not in (None, "", field.absent)
     }
+    # The API's way of saying "none", such as a count of 0, is none that a program could give.
+    refused = {problem for problem, _ in check(kind, given)[1]}
+    inputs = {key: value for key, value in given.items() if key not in refused}
     return {
         "type": f"pulumi-python:dynamic/{kind.token}",
         "name": name,
         "id": resource_id,
-        "inputs": {**inputs, PROVIDER: provider},
-        "outputs": {**reading.outputs, READY: True, PROVIDER: provider},
+        "inputs": {**_hidden(kind, inputs), PROVIDER: provider},
+        "outputs": {**_hidden(kind, reading.outputs), READY: True, PROVIDER: provider},
+    }
+
+
+def _hidden(kind: Kind, bag: dict[str, Any]) -> dict[str, Any]:
+    """The bag with its secrets as the engine reads them from a file: it records ciphertext."""
+    return {
+        key: {SECRET: IS_SECRET, "plaintext": json.dumps(value)}
+        if key in kind.fields and kind.fields[key].secret
+        else value
+        for key, value in bag.items()
     }
 
 

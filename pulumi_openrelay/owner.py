@@ -54,13 +54,15 @@ class OwnerProvider(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """The stack ends, and this is the last of it: say what is still there all the same."""
-        from .lifecycle.make import warn_of_leftovers
+        from .lifecycle.leftovers import warn_of_leftovers
+        from .lifecycle.service import SERVICES
         from .plugin import session
 
         call = current_call()
         call.deadline = call.now() + LEFTOVER_SECONDS
-        with suppress(OpenRelayError):
-            warn_of_leftovers(session(self._get), call, _id)
+        for service in SERVICES.values():
+            with suppress(OpenRelayError):
+                warn_of_leftovers(session(self._get, service), service, call, _id)
 
 
 class Owner(pulumi.dynamic.Resource, module="openrelay", name="Owner"):

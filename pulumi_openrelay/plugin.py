@@ -16,12 +16,15 @@ _sessions: dict[Settings | RelaySettings, Session] = {}
 _lock = threading.Lock()
 
 
-def session(get: Callable[[str], Any], service: Service = OPENRELAY) -> Session:
-    """The session of this service with this configuration. get: reads one value of it.
+def session(
+    get: Callable[[str], Any], service: Service = OPENRELAY, *, public: bool = False
+) -> Session:
+    """The session of this service with this configuration. get: reads one value of it. public: for
+    what Relay tells without a credential too.
 
     Raises Misconfigured.
     """
-    settings = resolve_relay(get) if service is RELAY else resolve(get)
+    settings = resolve_relay(get, public=public) if service is RELAY else resolve(get)
     with _lock:
         if settings not in _sessions:
             _sessions[settings] = _connect(settings)

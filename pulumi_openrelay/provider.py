@@ -24,7 +24,7 @@ from pulumi.dynamic import (
 
 from .engine import EngineCall, current_call, plain, unplain
 from .errors import Misconfigured
-from .lifecycle.declare import KINDS
+from .lifecycle.declare import ACTIONS, KINDS
 from .lifecycle.sentences import Failed, FailedRecorded
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Provider(ResourceProvider):
         from .lifecycle.setting import life
         from .plugin import session
 
-        kind = KINDS[self.kind]
+        kind = KINDS.get(self.kind) or ACTIONS[self.kind]
         try:
             shared = session(self._get, kind.service)
         except Misconfigured as error:

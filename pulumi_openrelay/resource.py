@@ -38,6 +38,10 @@ from .owner import owner_of_this_stack
 from .provider import Provider
 
 
+class NoSuchInput(pulumi.RunError, TypeError):
+    """An argument that a resource does not take; Pulumi shows it as one line."""
+
+
 def _speaks_of_a_property(annotation: Any, *kinds: Any) -> bool:
     return get_origin(annotation) in (kinds or (In, InList, InMap, Out))
 
@@ -147,6 +151,6 @@ class Resource(_Declared):
             if given not in names:
                 close = difflib.get_close_matches(given, names, n=1)
                 meant = f"; did you mean {close[0]}?" if close else ""
-                raise TypeError(
+                raise NoSuchInput(
                     f"{type(self).__name__} '{resource_name}' has no input {given!r}{meant}"
                 )

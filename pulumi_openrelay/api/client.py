@@ -8,8 +8,8 @@ What is repeated, and when:
   because the work may have been done. Else AnswerLost: the caller looks before it asks again.
 - 503 with a capacity code: never here. It is no outage, and asking again at once is no use.
 
-Repeats wait 0.5 s, then twice as long each time up to 8 s, less a random part of up to a half.
-`Retry-After` is never undercut: by nobody, since it speaks of the key and not of one request.
+Repeats wait 0.5 s, then twice as long each time up to 8 s, less a random part of up to a half, or
+as long as `Retry-After` says. How many are sent at once is the limiter's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -27,12 +26,12 @@ from urllib.parse import quote
 from ..errors import (
     AnswerLost,
     ApiError,
-    Interrupted,
     OpenRelayError,
     ServerError,
     Unreachable,
 )
 from .dialect import Dialect
+from .limiter import LONGEST_RETRY_AFTER, Limiter
 from .transport import Transport, WireAnswer, WireRequest
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ logger = logging.getLogger("pulumi_openrelay")
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
-# A Retry-After beyond this is not waited for: the user is told instead.
-LONGEST_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,7 @@ class Client:
         transport: Transport,
         *,
         max_retries: int,
+        max_concurrent_requests: int = 32,
         rng: random.Random | None = None,
     ) -> None:
         self._url = url
@@ -88,13 +86,31 @@ class Client:
         self._transport = transport
         self._max_retries = max_retries
         self._rng = rng or random.Random()  # noqa: S311 - spreads repeats, guards nothing
-        self._lock = threading.Lock()
-        self._not_before = 0.0
-        self._server_time: float | None = None
+        self._max_concurrent = max_concurrent_requests
+        self._limiter = Limiter(max_concurrent_requests, self._asks_to_wait)
+        self._server_time: tuple[float, float] | None = None
 
     def server_time(self) -> float | None:
         """Seconds since the epoch by the API's own clock; None until it has told it."""
-        return self._server_time
+        return self._server_time[0] if self._server_time else None
+
+    def time(self, caller: Caller) -> float:
+        """Seconds since the epoch now, by the API's clock to a second, or by this machine's where
+        the API does not tell."""
+        if self._server_time is None:
+            return caller.time()
+        told, at = self._server_time
+        return told + caller.now() - at
+
+    def speaking(self, dialect: Dialect) -> Client:
+        """Requests to the same service with another key, over the same connections."""
+        return Client(
+            self._url,
+            dialect,
+            self._transport,
+            max_retries=self._max_retries,
+            max_concurrent_requests=self._max_concurrent,
+        )
 
     def send(self, request: Request, caller: Caller) -> Any:
         """The JSON of the answer, None where it has no body.
@@ -110,10 +126,10 @@ class Client:
         )
         tries = 0
         while True:
-            self._await_turn(caller)
             tries += 1
             try:
-                return self._once(wire, request.answers, caller)
+                with self._limiter.turn(caller):
+                    return self._once(wire, request.answers, caller)
             except ServerError as error:
                 if not request.may_repeat:
                     raise AnswerLost(error.what, error.advice) from None
@@ -144,10 +160,12 @@ class Client:
         logger.debug(
             "%s %s: %d in %.3f s", wire.method, wire.url, answer.status, caller.now() - began
         )
-        self._server_time = server_time(answer.headers) or self._server_time
+        told = server_time(answer.headers)
+        if told is not None:
+            self._server_time = (told, caller.now())
         body, readable = _decode(answer)
         if answer.status >= 300:
-            raise self._dialect.error(answer, body)
+            raise self._dialect.error(answer, body, wire)
         if not readable or (expected is not None and not isinstance(body, expected)):
             raise AnswerLost(
                 f"the API answered {answer.status} with something else than the JSON it documents"
@@ -162,21 +180,14 @@ class Client:
         ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
         pause = ceiling * (1 - self._rng.random() / 2)
         if asked is not None:
-            # Those who were sent away together do not come back together.
-            pause = asked + min(pause, 1.0)
-            with self._lock:
-                self._not_before = max(self._not_before, caller.now() + asked)
+            pause = max(asked, min(pause, 1.0))
         if caller.now() + pause > caller.deadline:
             raise failure
         logger.debug("%s %s: again in %.1f s", request.method, request.path, pause)
         caller.wait(pause)
 
-    def _await_turn(self, caller: Caller) -> None:
-        """Wait while the API asked everybody to wait."""
-        if caller.interrupted:
-            raise Interrupted
-        while (pause := self._not_before - caller.now()) > 0:
-            caller.wait(pause)
+    def _asks_to_wait(self, error: ApiError) -> bool:
+        return isinstance(error, ServerError) or self._dialect.asks_for_repeat(error)
 
 
 def fill(path: str, parts: Mapping[str, str]) -> str:

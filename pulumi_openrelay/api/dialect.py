@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from ..errors import ApiError
-from .transport import WireAnswer
+from .transport import WireAnswer, WireRequest
 
 LONGEST_MESSAGE = 300
 
@@ -19,8 +19,9 @@ class Dialect(Protocol):
         """The headers that authenticate a request to a path."""
         ...
 
-    def error(self, answer: WireAnswer, body: Any) -> ApiError:
-        """The error that an answer of 300 and more means. body: its JSON, or None."""
+    def error(self, answer: WireAnswer, body: Any, request: WireRequest | None = None) -> ApiError:
+        """The error that an answer of 300 and more means. body: its JSON, or None. request: what
+        was asked, where that tells more."""
         ...
 
     def asks_for_repeat(self, error: ApiError) -> bool:

@@ -24,7 +24,7 @@ from ..errors import (
     Unauthorized,
 )
 from .dialect import one_line, retry_after
-from .transport import WireAnswer
+from .transport import WireAnswer, WireRequest
 
 CAPACITY_CODES = frozenset(
     {
@@ -35,6 +35,12 @@ CAPACITY_CODES = frozenset(
         "VM_NODE_BUSY",
     }
 )
+CONFLICT_ADVICE = {
+    "STOP_DISABLED": "ask OpenRelay to allow stopping, or take the stop out of the program",
+    "FEATURE_DISABLED": "ask OpenRelay for the feature, or take it out of the program",
+    "NAME_TAKEN": "choose another name, or leave it out; to replace one under its own name, set "
+    "delete_before_replace",
+}
 REPEAT_CODES = frozenset({"CONCURRENT_UPDATE", "TOO_MANY_CLUSTERS_CREATING"})
 
 
@@ -50,7 +56,7 @@ class OpenRelay:
     def asks_for_repeat(self, error: ApiError) -> bool:
         return isinstance(error, RateLimited) or error.code in REPEAT_CODES
 
-    def error(self, answer: WireAnswer, body: Any) -> ApiError:
+    def error(self, answer: WireAnswer, body: Any, request: WireRequest | None = None) -> ApiError:
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         code = envelope.get("code")
         code = code if isinstance(code, str) and code else None
@@ -91,12 +97,15 @@ class OpenRelay:
             return (
                 Forbidden,
                 f"the API does not allow it with the key from {source}{lack}{by} ({said})",
-                "use a key that may do this" if permission else None,
+                "use a key that may do this"
+                if permission
+                else f"have what it says settled for the organization, then {RETRY}",
             )
         if status == 404:
-            return NotFound, f"the API does not know it ({said})", None
+            return NotFound, f"the API does not know it ({said})", "check openrelay:apiUrl"
         if status == 409:
-            return Conflict, f"the API refused it as things stand ({said})", None
+            advice = CONFLICT_ADVICE.get(code or "")
+            return Conflict, f"the API refused it as things stand ({said})", advice
         if status == 429:
             return (
                 RateLimited,
@@ -109,6 +118,9 @@ class OpenRelay:
                 f"there is no capacity for it right now ({said})",
                 "try later or another shape, or let capacity_timeout wait for capacity",
             )
+        if 300 <= status < 400:
+            what = f"the server sent us elsewhere ({said})"
+            return Rejected, what, "check openrelay:apiUrl"
         if status >= 500:
             return ServerError, f"the API failed ({said})", RETRY
         return Rejected, f"the API refused the request ({said})", "correct it and run it again"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A server whose cursors lead in a circle must not hold us for ever.
 MOST_PAGES = 1000
+# A cursor that names what has ended meanwhile is refused; the list is then read from its beginning.
+MOST_BEGINNINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,19 @@ def read_all(
     if pages is None:
         request = Request("GET", path, parts, query, answers=list)
         return _add(rows, client.send(request, caller), key)
-    asked = {**query, "limit": str(pages.size)}
+    first = {**query, "limit": str(pages.size)}
+    asked, beginnings = first, 1
     for _ in range(MOST_PAGES):
         request = Request("GET", path, parts, asked, answers=dict)
         try:
             page = client.send(request, caller)
         except Rejected:
             # The longest page is unknown: where ours is refused, the server chooses.
-            if "limit" not in asked or pages.asks in asked:
+            if asked == dict(query) or beginnings == MOST_BEGINNINGS:
                 raise
-            asked = dict(query)
+            first = first if pages.asks in asked else dict(query)
+            asked, beginnings = first, beginnings + 1
+            rows.clear()
             continue
         _add(rows, page.get(pages.items), key)
         cursor = page.get(pages.cursor)

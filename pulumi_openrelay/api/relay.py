@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..config import RelaySettings
 from ..errors import (
@@ -24,12 +25,16 @@ from ..errors import (
     Unauthorized,
 )
 from .dialect import one_line, retry_after
-from .transport import WireAnswer
+from .transport import WireAnswer, WireRequest
 
 CUSTOMER = "/v2/customer/"
 """The paths of the account: they take the customer's token, or the superkey."""
 LIMITS = frozenset({"INSTANCE_LIMIT"})
 """Codes of a 429 that no waiting ends."""
+REPEAT_CODES = frozenset({"IDEMPOTENCY_IN_PROGRESS"})
+CAPACITY_CODES = frozenset({"CAPACITY_EXHAUSTED", "INSTANCES_UNAVAILABLE"})
+ORDINARY_KEY_CODES = frozenset({None, "CREDENTIAL_NOT_PERMITTED"})
+"""Codes of a 403 for a key that does not manage the account."""
 
 
 class Relay:
@@ -42,12 +47,14 @@ class Relay:
         key, token = self._settings.api_key, self._settings.customer_token
         if token is not None and (path.startswith(CUSTOMER) or key is None):
             return {"authorization": f"Bearer {token}"}
-        return {"x-api-key": str(key)}
+        return {} if key is None else {"x-api-key": key}
 
     def asks_for_repeat(self, error: ApiError) -> bool:
+        if error.code in REPEAT_CODES:
+            return True
         return isinstance(error, RateLimited) and error.code not in LIMITS
 
-    def error(self, answer: WireAnswer, body: Any) -> ApiError:
+    def error(self, answer: WireAnswer, body: Any, request: WireRequest | None = None) -> ApiError:
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         inner = envelope.get("error")
         error: dict[str, Any] = inner if isinstance(inner, dict) else {}
@@ -56,7 +63,16 @@ class Relay:
         message = self._message(envelope, error)
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
-        kind, what, advice = self._meaning(answer.status, code, said, error)
+        if answer.status in (401, 403):
+            kind, what, advice = self._denied(answer.status, code, said, request)
+        elif (
+            answer.status == 503 and code in CAPACITY_CODES and not (request and request.only_reads)
+        ):
+            kind = NoCapacity
+            what = f"there is no capacity for it right now ({said})"
+            advice = "try later or another prescription, or let capacity_timeout wait for capacity"
+        else:
+            kind, what, advice = self._meaning(answer.status, code, said, error)
         return kind(
             what,
             advice,
@@ -69,12 +85,8 @@ class Relay:
     def _meaning(
         self, status: int, code: str | None, said: str, error: Mapping[str, Any]
     ) -> tuple[type[ApiError], str, str | None]:
-        if status == 401:
-            return (
-                Unauthorized,
-                f"the API refused the credential from {self._source()} ({said})",
-                "set a valid one with `pulumi config set --secret relay:apiKey <key>`",
-            )
+        if status == 402 and code == "KEY_BUDGET_EXHAUSTED":
+            return PaymentRequired, f"the key's budget is spent ({said})", "raise its key_budget"
         if status == 402:
             detail = error.get("detail")
             money = detail if isinstance(detail, dict) else error
@@ -84,15 +96,6 @@ class Relay:
                 PaymentRequired,
                 f"the account's credits do not cover it{figures} ({said})",
                 f"add credits and {RETRY}",
-            )
-        if status == 403:
-            tier = code == "TIER_FEATURE_UNAVAILABLE"
-            return (
-                Forbidden,
-                f"the API does not allow it with the credential from {self._source()} ({said})",
-                "choose a tier that has it"
-                if tier
-                else "keys and account settings need relay:customerToken or the account's superkey",
             )
         if status == 404:
             return NotFound, f"the API does not know it ({said})", None
@@ -107,19 +110,36 @@ class Relay:
                 f"the API kept asking to slow down ({said})",
                 f"wait a little and {RETRY}",
             )
-        if status == 503 and code == "INSTANCES_UNAVAILABLE":
-            return (
-                NoCapacity,
-                f"there is no capacity for it right now ({said})",
-                "try later or another prescription, or let capacity_timeout wait for capacity",
-            )
         if status >= 500:
             return ServerError, f"the API failed ({said})", RETRY
         return Rejected, f"the API refused the request ({said})", "correct it and run it again"
 
-    def _source(self) -> str:
-        sources = {self._settings.api_key_source, self._settings.customer_token_source}
-        return " or ".join(sorted(sources - {"nowhere"}))
+    def _denied(
+        self, status: int, code: str | None, said: str, request: WireRequest | None
+    ) -> tuple[type[ApiError], str, str | None]:
+        setting, used = self._used(request)
+        if status == 401:
+            advice = f"set a valid one with `pulumi config set --secret relay:{setting} <value>`"
+            return Unauthorized, f"the API refused the {used} ({said})", advice
+        manages = request is not None and urlsplit(request.url).path.startswith(CUSTOMER)
+        what = f"the API does not allow it with the {used} ({said})"
+        if code == "TIER_FEATURE_UNAVAILABLE":
+            return Forbidden, what, "choose a tier that has it"
+        if manages and setting == "apiKey" and code in ORDINARY_KEY_CODES:
+            advice = "keys and account settings need relay:customerToken or the account's superkey"
+            return Forbidden, what, advice
+        return Forbidden, what, None
+
+    def _used(self, request: WireRequest | None) -> tuple[str, str]:
+        """The credential that a request carried: its setting, and its name with its source."""
+        settings = self._settings
+        token, key = settings.customer_token_source, settings.api_key_source
+        if request is None:
+            sources = {key, token} - {"nowhere"}
+            return "apiKey", f"credential from {' or '.join(sorted(sources))}"
+        if request.headers.get("authorization") == f"Bearer {settings.customer_token}":
+            return "customerToken", f"customer token from {token}"
+        return "apiKey", f"API key from {key}"
 
     def _message(self, envelope: Mapping[str, Any], error: Mapping[str, Any]) -> str:
         """The API's sentence, with the field where it names one."""

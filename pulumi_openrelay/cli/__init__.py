@@ -15,6 +15,7 @@ COMMANDS = {
     "apply": ("pulumi_openrelay.cli.apply", "apply", "review"),
     "emulator": ("pulumi_openrelay.emulator.__main__", "main", "emulator"),
     "import": ("pulumi_openrelay.cli.imports", "import_", "cli"),
+    "leftovers": ("pulumi_openrelay.cli.leftovers", "leftovers", "cli"),
     "policy": ("pulumi_openrelay.cli.policy", "policy", "policy"),
     "review": ("pulumi_openrelay.cli.review", "review", "review"),
 }

@@ -22,6 +22,9 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
     account-settings or webhook-secret; IDS are theirs. The key is read from OPENRELAY_API_KEY or
     RELAY_API_KEY. Then:
 
+    The file holds secrets in clear, such as environment variables: delete it afterwards. The state
+    has them encrypted.
+
     \b
       pulumi-openrelay import vm 6fa284fb > existing.json
       pulumi import --file existing.json --generate-code=false

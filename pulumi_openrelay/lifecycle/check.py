@@ -11,31 +11,32 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from .declare import Kind
 from .fields import Field
 from .unknown import Unknown, has_unknown
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic_core import CoreSchema, SchemaValidator
 
 Problem = tuple[str, str]
 """A property and what is wrong with it: the rest of a sentence that begins with the property."""
 
-_ADAPTERS: dict[str, dict[str, TypeAdapter[Any]]] = {}
+# pydantic's own core: the rest of pydantic takes longer to import than all of this package.
+_VALIDATORS: dict[str, dict[str, SchemaValidator]] = {}
 
 
 def check(kind: Kind, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The inputs as the lifecycle takes them, and everything that is wrong with them."""
-    adapters = _adapters(kind)
+    validators = _validators(kind)
     inputs: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, value in given.items():
-        if name not in adapters:
+        if name not in validators:
             problems.append((name, _no_such_input(kind, name)))
         elif value is not None:
-            inputs[name], reasons = _check_one(kind.fields[name], adapters[name], value)
+            inputs[name], reasons = _check_one(kind.fields[name], validators[name], value)
             problems.extend((name, reason) for reason in reasons)
     problems.extend(
         (field.name, "is required")
@@ -48,13 +49,14 @@ def check(kind: Kind, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Pr
     return inputs, problems
 
 
-def _check_one(field: Field, adapter: TypeAdapter[Any], value: Any) -> tuple[Any, list[str]]:
-    from pydantic import ValidationError
+def _check_one(field: Field, validator: SchemaValidator, value: Any) -> tuple[Any, list[str]]:
+    from pydantic_core import ValidationError
 
     try:
-        value = adapter.validate_python(value)
+        value = validator.validate_python(value)
     except ValidationError as error:
-        return value, [_reason(field, detail) for detail in error.errors(include_url=False)]
+        reasons = [_reason(field, detail) for detail in error.errors(include_url=False)]
+        return value, list(dict.fromkeys(reasons))
     problem = None
     if field.problem is not None and not has_unknown(value):
         problem = field.problem(value)
@@ -63,7 +65,7 @@ def _check_one(field: Field, adapter: TypeAdapter[Any], value: Any) -> tuple[Any
 
 def _reason(field: Field, detail: Mapping[str, Any]) -> str:
     """Pydantic's finding as the rest of a sentence that begins with the property's name."""
-    said = re.sub(r"^(Input|String|List|Dictionary) should", "should", str(detail["msg"]))
+    said = re.sub(r"^(Input|String|List|Dictionary|Value) should", "should", str(detail["msg"]))
     said = said.replace(" after validation", "")
     value = detail.get("input")
     if isinstance(value, (bool, int, float)) and not field.secret and ", not " not in said:
@@ -81,36 +83,46 @@ def _no_such_input(kind: Kind, name: str) -> str:
     )
 
 
-def _adapters(kind: Kind) -> dict[str, TypeAdapter[Any]]:
-    """One adapter for each input of the kind, made when the kind is first checked."""
-    if kind.token not in _ADAPTERS:
-        from pydantic import Field as Limits
-        from pydantic import TypeAdapter
+def _validators(kind: Kind) -> dict[str, SchemaValidator]:
+    """One validator for each input of the kind, made when the kind is first checked."""
+    if kind.token not in _VALIDATORS:
+        from pydantic_core import SchemaValidator
 
-        _ADAPTERS[kind.token] = {
-            field.name: TypeAdapter(_or_unknown(field.shape, Limits(**field.limits.given())))
+        _VALIDATORS[kind.token] = {
+            field.name: SchemaValidator(_or_unknown(field.shape, field.limits.given()))
             for field in kind.fields.values()
             if field.is_input
         }
-    return _ADAPTERS[kind.token]
+    return _VALIDATORS[kind.token]
 
 
-def _or_unknown(shape: Any, *limits: Any) -> Any:
+def _or_unknown(shape: Any, limits: Mapping[str, Any] | None = None) -> CoreSchema:
     """The type with an unknown allowed in every place, and without pydantic's leniency: it would
     take "yes" for a bool and True for an int."""
-    from pydantic import Strict, WrapValidator
+    from pydantic_core import core_schema as schema
 
+    limits = limits or {}
     origin, args = get_origin(shape), get_args(shape)
+    made: CoreSchema
     if origin is Sequence:
-        shape = list[_or_unknown(args[0])]  # type: ignore[misc]
+        made = schema.list_schema(_or_unknown(args[0]), **limits)
     elif origin is Mapping:
-        shape = dict[str, _or_unknown(args[1])]  # type: ignore[misc]
+        made = schema.dict_schema(schema.str_schema(), _or_unknown(args[1]), **limits)
     elif origin in (Union, UnionType):
-        options = [_or_unknown(option) for option in args if option is not NoneType]
-        shape = Union[tuple(options)]  # noqa: UP007 - made at run time
-    elif shape in (bool, int, float, str):
-        shape = Annotated[shape, Strict()]
-    return Annotated[(shape, *limits, WrapValidator(_let_unknown_pass))]
+        made = schema.union_schema([_or_unknown(o, limits) for o in args if o is not NoneType])
+    elif origin is Literal:
+        made = schema.literal_schema(list(args))
+    elif shape is float:
+        made = schema.float_schema(strict=True, allow_inf_nan=False, **limits)
+    elif shape is int:
+        made = schema.int_schema(strict=True, **limits)
+    elif shape is bool:
+        made = schema.bool_schema(strict=True)
+    elif shape is Any:
+        made = schema.any_schema()
+    else:
+        made = schema.str_schema(strict=True, **limits)
+    return schema.no_info_wrap_validator_function(_let_unknown_pass, made)
 
 
 def _let_unknown_pass(value: Any, validate: Callable[[Any], Any]) -> Any:

@@ -37,7 +37,9 @@ Step = Callable[[Any, "Remote"], None]
 S = TypeVar("S", bound=Step)
 
 KINDS: dict[str, Kind] = {}
-"""Every kind by its token, such as `openrelay:Vm`. Importing `resources` fills it."""
+"""Every kind by its token, such as `openrelay:Vm`. Importing `resources` and `relay` fills it."""
+ACTIONS: dict[str, Kind] = {}
+"""The kinds of what is done rather than made: no API has them, and only the state knows of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Kind:
     """What users call it: "VM", "SSH key"."""
     singleton: ClassVar[bool] = False
     """True for a setting of the account: it is read and set, never made, listed or deleted."""
+    acts: ClassVar[bool] = False
+    """True for something that is done; its steps leave what came of it in `Remote.shown_once`."""
     listed: ClassVar[Listed]
     create: ClassVar[Create]
     delete: ClassVar[Delete]
@@ -159,7 +163,7 @@ class Kind:
                 f"{cls.__name__}: updates() and @in_place methods do not go together for "
                 f"{', '.join(sorted(changed ^ updatable))}"
             )
-        KINDS[cls.token] = cls()
+        (ACTIONS if cls.acts else KINDS)[cls.token] = cls()
 
     # What a resource may say for itself.
 
@@ -255,6 +259,15 @@ class Kind:
         del inputs
         return False
 
+    def is_noted(self, inputs: Inputs) -> bool:
+        """Whether a create is noted on this machine: a crash could not be told otherwise."""
+        return self.singleton or self.nameless(inputs)
+
+    def kept(self, old: Row) -> str | None:
+        """Why it must never be deleted, None where it may be. old: the recorded outputs."""
+        del old
+        return None
+
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]
     ) -> Iterator[tuple[str, str]]:
@@ -282,13 +295,19 @@ class Kind:
         """What to say of an existing one that is in the way of making another."""
         return OpenRelayError(
             f"one of the name {row.get('name')!r} exists already ({row['id']})",
-            "take it over with adopt=True, or choose another name",
+            "take it over with adopt=True, import it if a run that was cut off made it, or choose "
+            "another name",
         )
 
     def rate(self, row: Row) -> int | None:
         """US cents an hour that it bills while it runs, None where the API does not say."""
         cents = row.get("pricePerHourCents")
         return cents if isinstance(cents, int) else None
+
+    def surprises(self, row: Row) -> Iterator[str]:
+        """What is worth a warning about one that was just made. row: the answer to the create."""
+        del row
+        return iter(())
 
     def shown(self, row: Row) -> dict[str, Any]:
         """Secrets in the answer to the create that no later answer gives again, by property."""

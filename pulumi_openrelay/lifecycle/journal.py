@@ -1,7 +1,8 @@
 """What a create is about to do, noted on this machine before it is done.
 
-Only for things without a name, whose API takes no key: after a crash nothing else tells that one of
-several alike is this resource's own. A note holds ids and a time, and nothing of the program.
+Only where nothing else tells after a crash: that one of several alike, without a name, is this
+resource's own, or how a setting of the account was before. A note holds ids, times and what the API
+said, and nothing of the program.
 """
 
 from __future__ import annotations
@@ -9,21 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """first, last: when the first and the last create was sent, in seconds since the epoch by the
     API's clock. before: the ids that existed. made: the id that the API answered with, None until
-    it has answered."""
+    it has answered; or one that a request has given itself. found: what a setting was."""
 
     first: float
     last: float
-    before: tuple[str, ...]
+    before: tuple[str, ...] = ()
     made: str | None = None
+    found: Mapping[str, Any] | None = None
 
 
 class Journal(Protocol):
@@ -39,6 +42,10 @@ class Journal(Protocol):
 
     def forget(self, owner: str, urn: str) -> None:
         """The resource is recorded, or was not made."""
+        ...
+
+    def left(self, owner: str) -> list[Note]:
+        """All the notes of a stack's owner."""
         ...
 
 
@@ -57,6 +64,9 @@ class Notes:
     def forget(self, owner: str, urn: str) -> None:
         self._notes.pop((owner, urn), None)
 
+    def left(self, owner: str) -> list[Note]:
+        return [note for (of, _), note in self._notes.items() if of == owner]
+
 
 class NoteFiles:
     """A journal in a folder, one file for each resource. None: the user's state directory."""
@@ -65,12 +75,11 @@ class NoteFiles:
         self._folder = folder or _default_folder()
 
     def read(self, owner: str, urn: str) -> Note | None:
-        try:
-            note = json.loads(self._file(owner, urn).read_text())
-            before = tuple(note["before"])
-            return Note(float(note["first"]), float(note["last"]), before, note["made"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return _read(self._file(owner, urn))
+
+    def left(self, owner: str) -> list[Note]:
+        notes = (_read(file) for file in self._folder.glob(f"{_digest(owner)}-*.json"))
+        return [note for note in notes if note is not None]
 
     def write(self, owner: str, urn: str, note: Note) -> None:
         file = self._file(owner, urn)
@@ -89,8 +98,19 @@ class NoteFiles:
             return
 
     def _file(self, owner: str, urn: str) -> Path:
-        digest = hashlib.sha256(f"{owner}\0{urn}".encode()).hexdigest()
-        return self._folder / f"{digest[:32]}.json"
+        return self._folder / f"{_digest(owner)}-{_digest(urn)}.json"
+
+
+def _read(file: Path) -> Note | None:
+    try:
+        note = json.loads(file.read_text())
+        return Note(**{**note, "before": tuple(note["before"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _default_folder() -> Path:

@@ -74,14 +74,17 @@ def _price(inputs: Inputs, pricing: Any) -> int | None:
     """Cents an hour of one GPU of the model and tier, or of one machine of the size."""
     if not isinstance(pricing, dict):
         return None
-    # A tier that is left out is the API's choice, which is `community`.
-    wanted = {"gpuModelId": inputs.get("gpu_model_id"), "tier": inputs.get("tier") or "community"}
-    prices = pricing.get("gpu")
+    wanted, prices = {"gpuModelId": inputs.get("gpu_model_id")}, pricing.get("gpu")
     if inputs.get("gpu_model_id") is None:
-        wanted = {"resourceSize": inputs.get("resource_size")}
-        prices = pricing.get("cpu")
-    for price in prices if isinstance(prices, list) else []:
-        if isinstance(price, dict) and wanted.items() <= price.items():
-            cents = price.get("pricePerHourCents")
-            return cents if isinstance(cents, int) else None
-    return None
+        wanted, prices = {"resourceSize": inputs.get("resource_size")}, pricing.get("cpu")
+    elif inputs.get("tier") is not None:
+        wanted["tier"] = inputs["tier"]
+    fits = [
+        price
+        for price in (prices if isinstance(prices, list) else [])
+        if isinstance(price, dict) and wanted.items() <= price.items()
+    ]
+    # A tier that is left out is the API's choice, which is `community` where it has several.
+    fits = [price for price in fits if price.get("tier") == "community"] or fits
+    cents = fits[0].get("pricePerHourCents") if len(fits) == 1 else None
+    return cents if isinstance(cents, int) else None

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerLost, NoCapacity, OpenRelayError, Rejected, ServerError
+from ..errors import AnswerLost, Conflict, NoCapacity, OpenRelayError, Rejected, ServerError
 from . import naming
-from .declare import KINDS
 from .fields import OWNER
 from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe
-from .service import OPENRELAY
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -95,6 +93,11 @@ class Maker:
                 doubted = True
                 # With a key it was repeated often enough already.
                 patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)
+            except Conflict:
+                found = None if self._kind.create.idempotent else self._in_the_way()
+                if found is None:
+                    raise
+                return found
             except Rejected as error:
                 # A key that an earlier attempt used with another body is refused as reused.
                 if error.status != 422 or not self._kind.create.idempotent or attempt:
@@ -152,6 +155,22 @@ class Maker:
             self._call.wait(pause)
             for row in self._new_twins():
                 return row
+        return None
+
+    def _in_the_way(self) -> Row | None:
+        """What made the API refuse a create, where it is this resource's own; a list that lagged
+        behind did not show it before. Raises OpenRelayError where it is another's."""
+        for pause in LOOKS_AFTER_A_LOST_ANSWER:
+            self._call.wait(pause)
+            rows = self._rows(self._call.now()).values()
+            living = [r for r in rows if self._kind.lives(r) and r["id"] != self._replaced_id]
+            for row in living:
+                own = self._has_my_name(row) and self._kind.called(row) == self._name
+                if own and self._kind.is_of_use(row):
+                    return row
+            for row in living:
+                if self._kind.twin(row, self._inputs):
+                    raise self._kind.taken(row)
         return None
 
     def _end_twins_of(self, made: Row) -> None:
@@ -220,7 +239,7 @@ class Maker:
         return str(self._kind.called(row)).startswith(self._prefix)
 
     def _api_time(self) -> float:
-        return self._session.client.server_time() or self._call.time()
+        return self._session.client.time(self._call)
 
     def _end(self, resource_id: str) -> None:
         self._spent.add(resource_id)
@@ -228,25 +247,6 @@ class Maker:
 
     def _rows(self, since: float) -> Rows:
         return self._session.rows(self._call, self._kind.listed, since)[0]
-
-
-def warn_of_leftovers(session: Session, call: Call, owner: str) -> None:
-    """Warn of machines that this owner's stack made and that are still there when the stack ends.
-
-    An operation that was killed before it could record a machine leaves one, and so does a resource
-    that the program retains: which it is cannot be told, so nothing is ended.
-    """
-    for kind in KINDS.values():
-        if not kind.bills or kind.service is not OPENRELAY:
-            continue
-        rows, _ = session.rows(call, kind.listed, call.now())
-        for row in rows.values():
-            name = str(kind.called(row))
-            if kind.lives(row) and naming.is_of_stack(owner, name):
-                call.warn(
-                    f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which "
-                    f"no state records any more; end it if nobody needs it"
-                )
 
 
 def made_at(kind: Kind, row: Row) -> float | None:

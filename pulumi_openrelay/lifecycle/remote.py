@@ -19,8 +19,10 @@ from ..errors import (
     TimedOut,
     Unreachable,
 )
+from . import naming
 from .declare import Inputs, Kind, Row
 from .duration import seconds
+from .fields import OWNER
 
 if TYPE_CHECKING:
     from ..caller import Caller
@@ -32,7 +34,7 @@ NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
 
-LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0)
+LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0, 6.0)
 """Seconds between looks for what a lost answer made: a list may lag behind the work."""
 
 
@@ -157,6 +159,7 @@ class Remote:
                 if delete.after is not None:
                     self.send("POST", delete.after, repeatable=True)
                 row = self.send(delete.method, delete.path, repeatable=True)
+                self.session.history.ended.add(self.id)
             except NotFound:
                 self._confirm_the_api_exists()
                 return None
@@ -171,12 +174,17 @@ class Remote:
 
     def _named(self, error: Conflict) -> OpenRelayError:
         """The refusal, with the names of what stands in the way."""
-        names = ", ".join(self.kind.blockers(self.listed(self.caller.now()) or {}))
+        names = self.kind.blockers(self.listed(self.caller.now()) or {})
         if not names:
             return error
-        return OpenRelayError(
-            f"{error.what}; it is held by {names}", "free it there, then run the command again"
-        )
+        advice = "free it there, then run the command again"
+        ours = [name for name in names if naming.is_of_stack(str(self.old.get(OWNER)), name)]
+        if ours:
+            advice = (
+                f"this stack made {', '.join(ours)}: if no state records it, which `pulumi stack` "
+                f"tells, an earlier run was cut off before it could; end it there, {advice}"
+            )
+        return OpenRelayError(f"{error.what}; it is held by {', '.join(names)}", advice)
 
     def _confirm_the_api_exists(self) -> None:
         """A 404 of an API that this organization does not have does not mean that a thing is
@@ -197,11 +205,13 @@ class Remote:
             settled = elapsed >= SETTLE_SECONDS
             if row is None:
                 if settled:
-                    raise _gone("it does not exist any more")
+                    raise gone("it does not exist any more")
                 return False
             return self._reached(row, goal, stale=None if settled else self.stale)
 
-        row = self._watch(reached, f"was not {' or '.join(sorted(goal))}", "waiting")
+        states = self.kind.states
+        named = sorted(goal - states.failed if states else goal)
+        row = self._watch(reached, f"was not {' or '.join(named)}", "waiting")
         assert row is not None  # noqa: S101 - reached() is false for None
         return row
 
@@ -265,7 +275,7 @@ class Remote:
         if states.rests(status) and status != stale:
             raise MachineFailed(f"it is {describe(row)}")
         if not self.kind.lives(row):
-            raise _gone(f"it was ended while we waited ({describe(row)})")
+            raise gone(f"it was ended while we waited ({describe(row)})")
         return False
 
 
@@ -278,7 +288,8 @@ class Patience:
 
     def __init__(self, caller: Caller, inputs: Inputs) -> None:
         self._caller = caller
-        self._until = caller.now() + seconds(inputs.get("capacity_timeout"))
+        self._asked = seconds(inputs.get("capacity_timeout"))
+        self._until = caller.now() + self._asked
         self._pause = 5.0
         self._lost = 0
 
@@ -286,6 +297,8 @@ class Patience:
         """Wait for capacity, or raise the refusal where the program's patience is over."""
         left = self._until - self._caller.now()
         if left <= 0:
+            if self._asked:
+                error.advice = "try later or another shape"
             raise error
         self._caller.report(f"waiting for capacity, {left:.0f} s at most: {error.message}")
         self._caller.wait(max(min(self._pause, left), error.retry_after or 0.0))
@@ -305,5 +318,5 @@ def describe(row: Row) -> str:
     return f"{status}: {' '.join(str(why).split())}" if why else status
 
 
-def _gone(what: str) -> MachineGone:
+def gone(what: str) -> MachineGone:
     return MachineGone(what, f"run `pulumi refresh`, then {RETRY}")

@@ -26,8 +26,9 @@ from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .duration import seconds
 from .fields import MADE, OWNER, READY, SERVED, Role
+from .journal import Note
 from .make import Maker
-from .remote import Remote, describe
+from .remote import Remote, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
@@ -50,6 +51,7 @@ class Reading:
     unwell: str | None
 
 
+SHORTEST_SECRET = 4
 CATALOG_SECONDS = 5.0
 """How long check tries to read a catalog."""
 
@@ -97,7 +99,7 @@ class Lifecycle:
         self.session.history.protection(self.call.urn, lifted=lifted)
         if changes.replaces:
             self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
-            refusals = []
+            refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
         if refusals:
@@ -109,6 +111,8 @@ class Lifecycle:
             )
         for remark in changes.remarks:
             self.call.warn(remark)
+        if not changes.replaces:
+            self._warn_of_note(resource_id, old_outputs)
         return changes, bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
@@ -123,7 +127,7 @@ class Lifecycle:
         try:
             row, found = maker.find_or_make()
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error, inputs)
             raise Failed(
                 sentences.not_created(kind.noun, call.name, reason, asked=maker.asked)
             ) from error
@@ -135,7 +139,10 @@ class Lifecycle:
             outputs |= self._facts(row)
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
-            remote.shown_once.update(kind.shown(row) if remote.fresh else {})
+            if remote.fresh:
+                remote.shown_once.update(kind.shown(row))
+                for surprise in kind.surprises(row):
+                    call.warn(surprise)
             self._set_deadline(inputs)
             changed = self._differs(remote) if found else self._not_in_create(inputs)
             if changed and remote.fresh and kind.states is not None:
@@ -145,7 +152,7 @@ class Lifecycle:
             # By now a list that lagged behind shows what an earlier attempt made.
             maker.end_strays(remote.id)
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error, inputs)
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if isinstance(reason, MachineFailed):
                 reason.advice = f"{RETRY}, which replaces it"
@@ -171,18 +178,21 @@ class Lifecycle:
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
         outputs = self._echo(old_outputs, inputs)
         ready = old_outputs.get(READY) is not False
+        changing: set[str] = set()
         try:
-            self._change(remote, set(changes.updates))
-            if ready and not remote.sent:
+            if changes.updates or not ready:
+                changing = self._still_to_change(remote, changes, ready=ready)
+                self._change(remote, changing)
+            if ready and not remote.sent and not changing:
                 return outputs
             return self._settled(remote, outputs)
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error, inputs)
             if ready and not remote.sent:
                 raise Failed(
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
                 ) from error
-            undone = set(changes.updates) - remote.changed
+            undone = changing - remote.changed
             inputs = _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
             outputs |= {**self._facts(remote.seen), **remote.shown_once, READY: False}
@@ -226,6 +236,7 @@ class Lifecycle:
             )
             return
         self._refuse_protected(resource_id, outputs)
+        self._refuse_kept(resource_id, outputs)
         if outputs.get("adopted"):
             call.warn(f"{resource_id} is left as it is, because adopt=True took it over")
             return
@@ -239,6 +250,9 @@ class Lifecycle:
             raise Failed(
                 sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
             ) from error
+        if self.session.history.own_id(call.urn) in (None, resource_id):
+            self._warn_of_note(resource_id, outputs)
+            self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
     # Steps of the above
 
@@ -264,18 +278,51 @@ class Lifecycle:
             problems.extend(self.kind.not_offered(inputs, all_known, catalog))
         return problems, self.kind.foreseen(known, catalog)
 
+    def _blocked(
+        self, resource_id: str, olds: Bag, news: Bag, changes: Changes
+    ) -> list[tuple[str, str]]:
+        """Why one that must be gone before its replacement is made cannot go."""
+        if not self.kind.deletes_first(olds, news):
+            return []
+        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        remote = Remote(self.session, self.kind, self.call, resource_id, new=news)
+        try:
+            names = self.kind.blockers(remote.listed(self.call.now()) or {})
+        except OpenRelayError:
+            return []  # the delete will tell
+        what = ", ".join(changes.replaces)
+        return [(what, f"cannot change while it is held by {', '.join(names)}")] if names else []
+
     def _own(self, resource_id: str, outputs: Bag) -> None:
         """This is the resource's recorded id, so that a create of another knows it."""
         self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
-        if self.kind.nameless(outputs):
+        note = self._note(outputs)
+        if note is not None and resource_id not in note.before:
+            # What it is about is recorded.
             self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
+
+    def _note(self, outputs: Bag) -> Note | None:
+        """What this machine knows of a create of this resource that may not be recorded."""
+        if not self.kind.is_noted(outputs):
+            return None
+        return self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
+
+    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
+        """Warn of what a create that was cut off may have made in place of the recorded one."""
+        note = self._note(outputs)
+        if note is not None and resource_id in note.before:
+            which = f": {note.made}" if note.made else ""
+            self.call.warn(
+                f"an earlier run was cut off while it made another {self.kind.noun} in place of "
+                f"{resource_id}{which}; end that one if it is there and nobody needs it"
+            )
 
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""
         lifted = self.session.history.protection_is_lifted(self.call.urn)
         if outputs.get("deletion_protection") is not True or lifted:
             return
-        what = f"{because} cannot change without a new one" if because else "it is not deleted"
+        what = f"{because} cannot change without a new one" if because else "it is to be deleted"
         raise Failed(
             sentences.sentence(
                 self.kind.noun,
@@ -285,6 +332,24 @@ class Lifecycle:
                 "set deletion_protection=False and run `pulumi up` first",
             )
         )
+
+    def _refuse_kept(self, resource_id: str, outputs: Bag) -> None:
+        """Raise Failed for what must never be deleted."""
+        why = self.kind.kept(outputs)
+        if why is not None:
+            holds = f"it stays recorded ({resource_id})"
+            advice = "take it out of the state with `pulumi state delete`, or end it by hand"
+            what = f"it is not deleted, because {why}"
+            raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+
+    def _reason(self, error: Exception, inputs: Bag) -> OpenRelayError:
+        """What the failure was, without secrets that the API has repeated to us."""
+        reason = sentences.known(error)
+        for field in self.kind.fields.values():
+            if field.secret:
+                for secret in _texts(inputs.get(field.name)):
+                    reason.what = reason.what.replace(secret, "[secret]")
+        return reason
 
     def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:
         """Whether the program wants a machine ended that has failed, or is not up in time, before
@@ -326,10 +391,21 @@ class Lifecycle:
         }
 
     def _differs(self, remote: Remote) -> set[str]:
-        """The properties in which one that was found differs from what the program asks for."""
-        now = {**self._facts(remote.look()), **self.kind.actual(remote)}
-        remote.old = now
+        """The properties in which what there is differs from what the program asks for."""
+        row = remote.look()
+        if not self.kind.lives(row):
+            raise gone(f"it has ended ({describe(row)})")
+        now = {**self._facts(row), **self.kind.actual(remote)}
+        remote.old = {**remote.old, **now}
         return set(diff(self.kind, now, {**now, OWNER: ""}, remote.new).updates)
+
+    def _still_to_change(self, remote: Remote, changes: Changes, *, ready: bool) -> set[str]:
+        """Of the changes those that no earlier attempt has made: one that was killed, or whose
+        answer was lost, recorded nothing. ready: False where an earlier attempt is known to have
+        been cut off, so that more may be missing than what is recorded tells."""
+        unreadable = {name for name in changes.updates if not self.kind.fields[name].readable}
+        differs = self._differs(remote)
+        return unreadable | (differs & set(changes.updates) if ready else differs)
 
     def _change(self, remote: Remote, changed: set[str]) -> None:
         """Run the kind's steps for these properties, in the order in which it declares them."""
@@ -398,7 +474,7 @@ class Lifecycle:
         return None
 
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
-        told, fields = facts(self.kind, row), self.kind.fields
+        told, fields = self._facts(row), self.kind.fields
         return bool(outputs) and all(
             name in outputs and fields[name].same(outputs[name], value)
             for name, value in told.items()
@@ -429,6 +505,16 @@ class Lifecycle:
         urn, replaced = self.call.urn, self.session.history.own_id(self.call.urn)
         suffix = naming.suffix(owner, urn, replacing, replaced)
         return naming.prefix(owner, urn, self.call.name) + suffix
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a value that are long enough to be a secret, on one line as errors are."""
+    if isinstance(value, Mapping):
+        return [text for part in value.values() for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    return [text] if len(text) >= SHORTEST_SECRET else []
 
 
 def _without_none(bag: Mapping[str, Any]) -> Bag:

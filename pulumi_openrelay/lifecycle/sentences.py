@@ -75,7 +75,8 @@ def not_read(noun: str, name: str, error: OpenRelayError) -> str:
     if isinstance(error, MachineGone):
         return sentence(noun, name, error.what, "nothing was read", error.advice)
     what = f"it could not be read: {error.what}"
-    return sentence(noun, name, what, "its record is as it was", error.advice or "try again")
+    advice = (error.advice or RETRY).replace(RETRY, "run the command again")
+    return sentence(noun, name, what, "its record is as it was", advice)
 
 
 def not_deleted(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:

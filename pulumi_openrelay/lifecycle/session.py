@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..caller import Caller
 
 GATHER_SECONDS = 0.02
+FRESH_SECONDS = 30.0
 
 Rows = dict[str, dict[str, Any]]
 
@@ -37,6 +38,7 @@ class Session:
         self.history = History()
         self._lock = threading.Lock()
         self._lists: dict[Listed, Shared[Rows]] = {}
+        self._changed = float("-inf")
         self._offers: dict[str, Shared[Any]] = {}
         self._given_organization = organization_id
         self._organization = Shared(self._ask_organization)
@@ -51,9 +53,17 @@ class Session:
         self, caller: Caller, method: str, path: str, parts: Mapping[str, str], **keywords: Any
     ) -> Any:
         """Send a request whose path may name `{org}`."""
-        return self.client.send(
-            Request(method, path, self.parts(caller, path, parts), **keywords), caller
-        )
+        request = Request(method, path, self.parts(caller, path, parts), **keywords)
+        try:
+            return self.client.send(request, caller)
+        finally:
+            if method != "GET":
+                self._changed = caller.now()
+
+    def read_since(self, caller: Caller) -> float:
+        """From when on a list is as good as new for a refresh: its reads come one after another,
+        not all at once, and as long as this process changes nothing, one list serves them all."""
+        return max(self._changed, caller.now() - FRESH_SECONDS)
 
     def rows(self, caller: Caller, listed: Listed, since: float) -> tuple[Rows, float]:
         """The list as read at `since` or later, and when that reading began.
@@ -141,6 +151,8 @@ class History:
         self._own: dict[str, tuple[str, str | None]] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
+        self.ended: set[str] = set()
+        """The ids of what this operation has asked to end."""
         self._making: dict[str, threading.Event] = {}
 
     def own(self, urn: str, resource_id: str, mark: str | None) -> None:

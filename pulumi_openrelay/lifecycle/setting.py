@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import OpenRelayError
 from . import sentences
-from .fields import BEFORE, MADE, READY, Role
+from .action import ActionLifecycle
+from .fields import BEFORE, MADE, OWNER, READY, Role
+from .journal import Note
 from .remote import Remote
 from .run import Bag, Lifecycle
 from .sentences import Failed, FailedRecorded
@@ -15,6 +17,7 @@ from .sentences import Failed, FailedRecorded
 if TYPE_CHECKING:
     from ..caller import Call
     from .declare import Kind
+    from .diff import Changes
     from .session import Session
 
 SINGLETON = "account"
@@ -23,34 +26,56 @@ SINGLETON = "account"
 
 def life(kind: Kind, session: Session, call: Call) -> Lifecycle:
     """The life of one resource, on behalf of one call."""
+    if kind.acts:
+        return ActionLifecycle(kind, session, call)
     return (SettingLifecycle if kind.singleton else Lifecycle)(kind, session, call)
 
 
 class SettingLifecycle(Lifecycle):
     """A create notes what it found, and a delete restores that."""
 
+    def diff(
+        self, resource_id: str, old_inputs: Bag, old_outputs: Bag, news: Bag
+    ) -> tuple[Changes, bool]:
+        try:
+            self._claim()
+        except OpenRelayError as error:
+            said = sentences.not_changed(self.kind.noun, self.call.name, resource_id, error)
+            raise Failed(said) from error
+        return super().diff(resource_id, old_inputs, old_outputs, news)
+
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         kind, call = self.kind, self.call
         self._set_deadline(inputs)
         remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
+        mark = secrets.token_hex(4)
+        outputs: Bag = {**inputs, MADE: mark, READY: False}
         try:
             self._claim()
-            found = self._facts(remote.look())
-        except Exception as error:
-            said = sentences.not_created(kind.noun, call.name, sentences.known(error), asked=False)
-            raise Failed(said) from error
-        before = {name: found[name] for name in found if kind.fields[name].role is Role.UPDATES}
-        outputs = {**inputs, MADE: secrets.token_hex(4), BEFORE: before, READY: False}
-        try:
+            outputs[BEFORE] = self._found(remote, inputs)
+            self.session.history.own(call.urn, SINGLETON, mark)
             self._change(remote, self._not_in_create(inputs))
             return SINGLETON, self._settled(remote, outputs)
         except Exception as error:
-            said = sentences.created(kind.noun, call.name, SINGLETON, sentences.known(error))
+            reason = sentences.known(error)
+            if not remote.sent:
+                self.session.journal.forget(str(inputs.get(OWNER)), call.urn)
+                said = sentences.not_changed(kind.noun, call.name, SINGLETON, reason)
+                raise Failed(said) from error
+            said = sentences.created(kind.noun, call.name, SINGLETON, reason)
             raise FailedRecorded(said, SINGLETON, outputs, inputs) from error
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
-        kind, call = self.kind, self.call
-        before = outputs.get(BEFORE) or {}
+        kind, call, history = self.kind, self.call, self.session.history
+        before = outputs.get(BEFORE)
+        if history.lives_on(call.urn, resource_id, outputs.get(MADE)):
+            return
+        if before is None or not history.claims_name(call.urn, kind.token, SINGLETON):
+            why = "another resource of this program sets it"
+            if before is None:
+                why = "what it was before this stack had it is not known"
+            call.warn(f"it is left as it is, because {why}")
+            return
         self._set_deadline(outputs)
         remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         ours = {
@@ -66,6 +91,20 @@ class SettingLifecycle(Lifecycle):
             raise Failed(
                 sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
             ) from error
+        self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
+
+    def _found(self, remote: Remote, inputs: Bag) -> Bag:
+        """How the setting was before this stack touched it: as noted by a create that was cut off,
+        else as it is."""
+        journal, owner, urn = self.session.journal, str(inputs.get(OWNER)), self.call.urn
+        note = journal.read(owner, urn)
+        if note is None or note.found is None:
+            facts, fields = self._facts(remote.look()), self.kind.fields
+            found = {n: v for n, v in facts.items() if fields[n].role is Role.UPDATES}
+            now = self.call.time()
+            note = Note(now, now, found=found)
+            journal.write(owner, urn, note)
+        return dict(note.found or {})
 
     def _claim(self) -> None:
         if not self.session.history.claims_name(self.call.urn, self.kind.token, SINGLETON):

@@ -19,7 +19,7 @@ class AccountSettings(Resource, module="relay", name="AccountSettings"):
     """
 
     warning_threshold: In[int | float] = updates(in_create=False, ge=0)
-    """US dollars of credits below which Relay warns by e-mail."""
+    """US dollars of credits below which Relay warns."""
 
     customer_id: Out[str] = output()
     """The account."""
@@ -36,5 +36,7 @@ class AccountSettingsKind(Kind, resource=AccountSettings):
 
     @in_place("warning_threshold")
     def set_threshold(self, account: Remote) -> None:
-        body = {"warning_threshold": account.new["warning_threshold"]}
-        account.send("PATCH", "/v2/customer/settings", body)
+        threshold = account.new.get("warning_threshold")
+        if threshold is None:
+            return  # the profile did not tell what it was, so nothing can be restored
+        account.send("PATCH", "/v2/customer/settings", {"warning_threshold": threshold})

@@ -9,6 +9,7 @@ from ..api.pages import Pages
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, updates
 from ..resource import Resource
+from .model_name import not_models, remarks
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
@@ -18,12 +19,20 @@ LIMITS = ("direct", "opengpu", "global")
 
 
 def _not_a_name(name: str) -> str | None:
-    return f"should not begin with {RESERVED}, which is reserved" if name[:2] == RESERVED else None
+    if name.startswith(RESERVED):
+        return f"should not begin with {RESERVED}, which is reserved"
+    return None if name.strip() else "should not be blank"
 
 
-def _no_limits(limits: dict[str, int]) -> str | None:
+def _not_limits(limits: dict[str, int]) -> str | None:
     strange = sorted(set(limits) - set(LIMITS))
-    return f"has no {', '.join(strange)}; there are {', '.join(LIMITS)}" if strange else None
+    if strange:
+        return f"has no {', '.join(map(repr, strange))}; there are {', '.join(LIMITS)}"
+    return "should be at least 1 each" if any(limit < 1 for limit in limits.values()) else None
+
+
+def _not_a_budget(budget: float | str) -> str | None:
+    return "should be at least 0" if not isinstance(budget, str) and budget < 0 else None
 
 
 def _same_set(old: list[str], new: list[str]) -> bool:
@@ -33,9 +42,9 @@ def _same_set(old: list[str], new: list[str]) -> bool:
 class ApiKey(Resource, module="relay", name="ApiKey"):
     """A key for inference and instances, with its own budget and restrictions.
 
-    The secret is shown once, when the key is made, and kept as a Pulumi secret. Everything else
-    changes in place. A delete revokes the key first. The account's superkey and system keys cannot
-    be changed or deleted here.
+    The secret is shown once, when the key is made, and kept as a Pulumi secret. Everything but
+    `rotation` changes in place. A delete revokes the key first. The account's superkey, which the
+    first key of a custom tier becomes, and system keys are neither changed nor deleted here.
 
     API: `createKey`, `updateKey`, `revokeKey`, `unrevokeKey`, `deleteKey`, `listKeys`.
     """
@@ -43,14 +52,21 @@ class ApiKey(Resource, module="relay", name="ApiKey"):
     name: In[str | None] = updates(default=None, min_length=1, problem=_not_a_name)
     """What the key is called, unlike any other of the account. Default: made of the resource's
     name."""
-    key_budget: In[int | float | Literal["unlimited"] | None] = updates(default=None)
+    key_budget: In[int | float | Literal["unlimited"] | None] = updates(
+        default=None, problem=_not_a_budget
+    )
     """US dollars that the key may spend; `unlimited` lifts the budget. Default: what it is stays as
     it is, which for a new key is unlimited."""
-    model_restrictions: InList[str] = updates(default=None, same=_same_set, absent=[])
-    """The only models that it may use, by full name, such as `direct.openai.gpt-4o-mini`. Default:
-    all that the account may."""
-    rate_limits: InMap[int] = updates(default=None, absent={}, problem=_no_limits)
-    """Requests a minute, for `direct`, `opengpu` and `global`. Default: the tier's."""
+    model_restrictions: InList[str] = updates(
+        default=None, same=_same_set, absent=[], problem=not_models
+    )
+    """The key's own `model_restrictions`, full names (`ModelName`) that the API adds to those of
+    the account's tier, which are models that the tier may not use. Whether a key's are meant the
+    same way the API does not say outright: let an `InferenceCheck` prove what the key can use, and
+    `ModelAllowlist` say what is allowed. Default: none beside the tier's."""
+    rate_limits: InMap[int] = updates(default=None, absent={}, problem=_not_limits)
+    """Requests a minute, for `direct`, `opengpu` and `global`, at most the tier's. Default: the
+    tier's."""
     instances_allowed: In[bool | None] = updates(default=None, in_create=False)
     """Whether it may rent instances. Default: the API's."""
     enabled: In[bool | None] = updates(default=None, absent=True, in_create=False)
@@ -63,8 +79,10 @@ class ApiKey(Resource, module="relay", name="ApiKey"):
     """The secret, `relay_sk_...`; None for a key that this stack did not make."""
     status: Out[str] = output()
     """`active` or `revoked`."""
-    is_superkey: Out[bool] = output()
+    is_superkey: Out[bool | None] = output()
     """Whether it manages the account's other keys."""
+    system: Out[bool | None] = output()
+    """Whether it is Relay's own."""
     created_at: Out[str] = output()
     """When it was made: RFC 3339, UTC."""
     last_used_at: Out[str | None] = output()
@@ -85,6 +103,9 @@ class ApiKeyKind(Kind, resource=ApiKey):
     def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
         if inputs.get("rotation") is not None and inputs.get("name") is not None:
             yield "name", "should be left out with rotation: the old and the new key stand together"
+
+    def remarks(self, inputs: Inputs) -> Iterator[str]:
+        return remarks("model_restrictions", inputs.get("model_restrictions"))
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         body: dict[str, Any] = {"name": inputs["name"]}
@@ -110,8 +131,14 @@ class ApiKeyKind(Kind, resource=ApiKey):
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]
     ) -> Iterator[tuple[str, str]]:
-        if updates and old.get("is_superkey") is True:
-            yield ", ".join(sorted(updates)), "cannot change: it is the account's superkey"
+        why = self.kept(old)
+        if updates and why is not None:
+            yield ", ".join(sorted(updates)), f"cannot change: {why}"
+
+    def kept(self, old: Row) -> str | None:
+        if old.get("is_superkey") is True:
+            return "it is the account's superkey"
+        return "it is a system key" if old.get("system") is True else None
 
     @in_place("name", "key_budget", "model_restrictions", "rate_limits", "instances_allowed")
     def change(self, key: Remote) -> None:
@@ -131,6 +158,13 @@ class ApiKeyKind(Kind, resource=ApiKey):
     def enable(self, key: Remote) -> None:
         verb = "revoke" if key.new.get("enabled") is False else "unrevoke"
         key.send("POST", f"/v2/customer/keys/{{id}}/{verb}", repeatable=True)
+
+    def surprises(self, row: Row) -> Iterator[str]:
+        if row.get("is_superkey") is True:
+            yield (
+                "it has become the account's superkey, as the first key of a custom tier does: it "
+                "manages every other key, and is neither changed nor deleted here"
+            )
 
     def shown(self, row: Row) -> dict[str, Any]:
         return {"key": row.get("key")}

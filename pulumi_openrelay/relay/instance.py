@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -19,30 +20,34 @@ MARK = "pulumi"
 """The query of a webhook URL that carries the name by which an instance is found again."""
 
 
-def _marked(url: str, mark: str) -> str:
-    parts = urlsplit(url)
-    query = [*_others(parts.query), (MARK, mark)]
-    return urlunsplit(parts._replace(query=urlencode(query)))
+def _marked(url: str, mark: str | None) -> str:
+    """The URL with this mark and no other; otherwise as it was written."""
+    head, hash_, fragment = url.partition("#")
+    path, _, query = head.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith(f"{MARK}=")]
+    query = "&".join([*kept, *([f"{MARK}={mark}"] if mark else [])])
+    return path + (f"?{query}" if query else "") + hash_ + fragment
 
 
 def _unmarked(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query=urlencode(_others(parts.query))))
-
-
-def _others(query: str) -> list[tuple[str, str]]:
-    return [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if k != MARK]
+    return _marked(url, None)
 
 
 def _same_url(old: str, new: str) -> bool:
     return _unmarked(old) == _unmarked(new)
 
 
-def _not_https(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "should be an http(s) URL"
-    return None
+def _not_a_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    return None if good and url.isprintable() and " " not in url else "should be an http(s) URL"
+
+
+def _not_hours(hours: float) -> str | None:
+    return None if hours > 0 else "should be more than 0"
 
 
 @pulumi.output_type
@@ -81,9 +86,11 @@ class Instance(Machine, module="relay", name="Instance"):
     """One of the prescription's `billing_modes`. Default: the API's."""
     region: In[str | None] = replaces(default=None, min_length=1)
     """One of the prescription's `regions`. Default: its `default_region`."""
-    max_lifetime_hours: In[int | float | None] = replaces(default=None, readable=False)
+    max_lifetime_hours: In[int | float | None] = replaces(
+        default=None, readable=False, problem=_not_hours
+    )
     """After how many hours it ends by itself, for a prescription that has a `lifetime`."""
-    webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=_not_https)
+    webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=_not_a_url)
     """Where its events are sent. A query `pulumi=<mark>` is added."""
     wait_for: In[Literal["ready", "none"] | None] = setting(default=None, absent="ready")
     """What a create waits for: `ready` or `none`. Default: `ready`. How long: `customTimeouts`,
@@ -128,8 +135,8 @@ class InstanceKind(Kind, resource=Instance):
     delete = Delete(
         "POST",
         "/v2/instances/{id}/terminate",
-        # It cannot be ended before it is ready.
-        waits_out={"INSTANCE_NOT_READY": 3600.0},
+        # It cannot be ended before it is ready; a code may be missing.
+        waits_out={"INSTANCE_NOT_READY": 3600.0, "": 3600.0},
     )
     states = States(
         running=frozenset({"ready"}),
@@ -146,8 +153,8 @@ class InstanceKind(Kind, resource=Instance):
         return inputs.get("webhook_url") is None
 
     def called(self, row: Row) -> str | None:
-        query = urlsplit(str(row.get("webhook_url") or "")).query
-        return dict(parse_qsl(query)).get(MARK)
+        found = re.search(rf"[?&]{MARK}=([^&#]+)", str(row.get("webhook_url")))
+        return found[1] if found else None
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         body = super().body(inputs)
@@ -158,15 +165,15 @@ class InstanceKind(Kind, resource=Instance):
     def twin(self, row: Row, inputs: Inputs) -> bool:
         if not self.nameless(inputs):
             return super().twin(row, inputs)
-        asked = {
-            name: inputs.get(name)
-            for name in ("prescription", "image", "service_mode", "billing_mode", "region")
-            if inputs.get(name) is not None
-        }
-        told = str(row.get("ssh_key_fingerprint"))
+        told = str(row.get("ssh_key_fingerprint")).rstrip("=")
         if told.startswith("SHA256:") and told != fingerprint(inputs["ssh_public_key"]):
             return False
-        return row.get("webhook_url") is None and asked.items() <= dict(row).items()
+        # What the program leaves to the API, or the list does not tell, fits anything.
+        fits = all(
+            None in (inputs.get(name), row.get(name)) or inputs[name] == row[name]
+            for name in ("prescription", "image", "service_mode", "billing_mode", "region")
+        )
+        return fits and row.get("webhook_url") is None
 
     def rate(self, row: Row) -> int | None:
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")
@@ -188,6 +195,8 @@ class InstanceKind(Kind, resource=Instance):
             return
         rows = _rows(catalog)
         mine = _offers(rows, inputs)
+        if not rows:
+            return  # an answer that is no catalog refuses nothing
         if not mine:
             names = sorted({str(row.get("prescription")) for row in rows})
             if inputs["prescription"] not in names:

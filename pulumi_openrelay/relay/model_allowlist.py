@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..lifecycle.declare import Kind, in_place
+from ..lifecycle.declare import Inputs, Kind, in_place
 from ..lifecycle.fields import InList, updates
 from ..resource import Resource
+from .model_name import not_models, remarks
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
@@ -17,22 +19,26 @@ def _same_set(old: list[str], new: list[str]) -> bool:
 
 
 class ModelAllowlist(Resource, module="relay", name="ModelAllowlist"):
-    """The models that the account's keys may use: there is one list. A delete restores what it
-    found, which is no restriction where there was none.
+    """The models that the account's keys may use, but for its superkey: there is one list.
+
+    A delete restores what it found, which is no restriction where there was none.
 
     API: `updateModelAllowlist`, `getModelAllowlist`.
     """
 
     models: InList[str] = updates(
-        in_create=False, wire="model_allowlist", same=_same_set, min_length=1
+        in_create=False, wire="model_allowlist", same=_same_set, min_length=1, problem=not_models
     )
-    """Full names, such as `direct.openai.gpt-4o-mini`."""
+    """Full names (`ModelName`), such as `direct.openai.gpt-4o-mini`; at least one."""
 
 
 class ModelAllowlistKind(Kind, resource=ModelAllowlist):
     noun = "model allowlist"
     singleton = True
     detail = "/v2/customer/model-allowlist"
+
+    def remarks(self, inputs: Inputs) -> Iterator[str]:
+        return remarks("models", inputs.get("models"))
 
     @in_place("models")
     def set_models(self, account: Remote) -> None:

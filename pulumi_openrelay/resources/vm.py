@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..api.pages import Pages
+from ..errors import Conflict
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
@@ -294,11 +295,18 @@ class VmKind(MachineKind, resource=Vm):
         # Attach first: the last key cannot be detached.
         for key in new:
             if key not in old:
-                path = "/v1/vms/{id}/ssh-keys"
-                vm.send("POST", path, {"sshKeyId": key}, repeatable=True)
+                self._attach(vm, key)
         for key in old:
             if key not in new:
                 vm.send("DELETE", "/v1/vms/{id}/ssh-keys/{key}", parts={"key": key})
+
+    def _attach(self, vm: Remote, key: str) -> None:
+        try:
+            vm.send("POST", "/v1/vms/{id}/ssh-keys", {"sshKeyId": key}, repeatable=True)
+        except Conflict:
+            # What the API says to a second attach, after an answer that was lost, is unknown.
+            if key not in self.actual(vm)["ssh_key_ids"]:
+                raise
 
     @in_place("disk_size_gb")
     def grow_disk(self, vm: Remote) -> None:

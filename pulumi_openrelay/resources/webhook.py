@@ -39,8 +39,13 @@ KNOWN_EVENTS = frozenset(
 )
 
 
+BY_DEFAULT = frozenset({"vm.running", "vm.stopped", "vm.terminated", "vm.interrupted"})
+
+
 def _same_events(old: list[str], new: list[str]) -> bool:
-    return set(old) == set(new)
+    # The API may give back what an empty list means: the four, or all of them.
+    empty = not old or not new
+    return set(old) == set(new) or (empty and {*old, *new} >= BY_DEFAULT)
 
 
 def _not_a_url(url: str) -> str | None:

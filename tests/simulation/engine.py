@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
 from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
+from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.session import Session
 from pulumi_openrelay.lifecycle.setting import life
 
@@ -73,11 +74,13 @@ class Engine:
         name: str,
         owner: str,
         connect: Callable[[Process], Session],
+        connect_relay: Callable[[Process], Session] | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.name = name
         self.owner = owner
         self.connect = connect
+        self.connect_relay = connect_relay
         self.state: list[Record] = []
         self.warnings: list[str] = []
         self.process = Process(owner)
@@ -111,6 +114,8 @@ class _Operation:
         self.scheduler = engine.scheduler
         self.process = engine.process = Process(engine.owner)
         self.session = engine.connect(self.process)
+        relay = engine.connect_relay
+        self.relay = self.session if relay is None else relay(self.process)
         self.errors: list[str] = []
 
     # Phases
@@ -249,7 +254,8 @@ class _Operation:
         urn = f"urn:pulumi:{self.engine.name}::sim::pulumi-python:dynamic/{kind}::{name}"
         call = SimulatedCall(self.scheduler, self.process, urn, timeout)
         call.warnings = self.engine.warnings
-        return life(KINDS[kind], self.session, call)
+        of = (KINDS | ACTIONS)[kind]
+        return life(of, self.relay if of.service is RELAY else self.session, call)
 
 
 def _wired(bag: Bag) -> Bag:

@@ -7,13 +7,13 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from email.utils import formatdate
 from threading import Event
-from typing import Any
 from urllib.parse import urlsplit
 
 from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller
-from pulumi_openrelay.emulator import Request, World
+from pulumi_openrelay.emulator import ControlPlane, Request
 from pulumi_openrelay.errors import AnswerLost, Interrupted, Unreachable
 
 from .scheduler import Process, Scheduler
@@ -106,7 +106,7 @@ class Network:
     def __init__(
         self,
         scheduler: Scheduler,
-        world: World,
+        world: ControlPlane,
         weather: Weather,
         tally: Tally,
         story: list[str],
@@ -143,12 +143,11 @@ class Network:
             raise AnswerLost("the connection broke before the answer")
         if self._strikes("429", weather.too_many, request):
             return self._too_many()
-        if request.url.endswith("/create") and self._strikes(
-            "503 capacity", weather.capacity, request
-        ):
-            return _error(503, "INSUFFICIENT_GPU_CAPACITY")
+        scarce = self._capacity_code(request)
+        if scarce and self._strikes("503 capacity", weather.capacity, request):
+            return self._error(503, scarce)
         if self._strikes("5xx before the work", weather.status_before, request):
-            return _error(rng.choice((500, 502, 503)))
+            return self._error(rng.choice((500, 502, 503)))
         answer = self._world.handle(_translated(request))
         self._tell(request, str(answer.status))
         if self._strikes("death after the work", weather.death / 2, request):
@@ -159,11 +158,12 @@ class Network:
         if self._strikes("lost after the work", weather.lost_after, request):
             raise AnswerLost("the connection broke before the answer")
         if self._strikes("5xx after the work", weather.status_after, request):
-            return _error(rng.choice((500, 502, 503)))
+            return self._error(rng.choice((500, 502, 503)))
         if self._strikes("unreadable", weather.unreadable, request):
             page = rng.choice((b"<html>oops</html>", b'{"id": "0f', b'"ok"', b"7"))
             return WireAnswer(answer.status, {}, page if answer.body else b"{")
         headers = {name.lower(): value for name, value in answer.headers.items()}
+        headers["date"] = formatdate(self._world.now, usegmt=True)
         return WireAnswer(answer.status, headers, answer.body)
 
     def _haunt(self, request: WireRequest) -> None:
@@ -180,7 +180,7 @@ class Network:
     def _too_many(self) -> WireAnswer:
         asked = self._scheduler.rng.choice((None, 1, 3, 20))
         if asked is None:
-            return _error(429)
+            return self._error(429)
         self._not_before = self._scheduler.clock.seconds + asked
         return WireAnswer(429, {"retry-after": str(asked)}, b'{"error": "slow down"}')
 
@@ -216,6 +216,17 @@ class Network:
             f"{request.method} {path}: {outcome}"
         )
 
+    def _capacity_code(self, request: WireRequest) -> str | None:
+        """What the service says where it has none; None for a request that needs none."""
+        if request.url.endswith("/create"):
+            return "INSUFFICIENT_GPU_CAPACITY"
+        wants = request.method == "POST" and request.url.endswith("/v2/instances")
+        return "INSTANCES_UNAVAILABLE" if wants else None
+
+    def _error(self, status: int, code: str | None = None) -> WireAnswer:
+        body = self._world.error_body(status, "A fault on order.", code)
+        return WireAnswer(status, {}, json.dumps(body).encode())
+
 
 def _translated(request: WireRequest) -> Request:
     return Request(
@@ -225,10 +236,3 @@ def _translated(request: WireRequest) -> Request:
         dict(request.headers),
         request.body or b"",
     )
-
-
-def _error(status: int, code: str | None = None) -> WireAnswer:
-    body: dict[str, Any] = {"error": "A fault on order."}
-    if code:
-        body["code"] = code
-    return WireAnswer(status, {}, json.dumps(body).encode())

@@ -17,10 +17,12 @@ from pulumi_openrelay.config import Settings
 from pulumi_openrelay.emulator import World
 from pulumi_openrelay.emulator.inference_states import Cluster
 from pulumi_openrelay.emulator.vm_states import Vm
+from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, OperationFailed, Program, Ref
 from .network import Network, Tally, Weather
+from .relay import Account
 from .scheduler import Process, Scheduler
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} someone" for letter in "ABCDEFGH"]
@@ -65,31 +67,41 @@ class Story:
             if model["name"] == "RTX 4090"
         )
         self.organization = self.world.first_organization.id
-        self.strangers = self._strangers()
         self.weather = self._weather()
         self.weather.only = self.only
+        self.account = Account(self.seed, self.scheduler, self.weather, self.tally)
+        self.strangers = self._strangers()
         self._scripts()
         self._last: dict[Engine, Program] = {}
         self.doubted: set[str] = set()
         owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
-        self.engines = [Engine(self.scheduler, "dev", owner, self._connect) for owner in owners]
+        self.engines = [
+            Engine(self.scheduler, "dev", owner, self._connect, self._connect_relay)
+            for owner in owners
+        ]
         self._together(self._live)
         self._tell("the weather calms")
+        kills = self.weather.death > 0 or self.weather.interrupt > 0
         self.scheduler.clock.advance(300)
         self.weather.calm()
         self.world.scripts.clear()
         self._mend_machines()
+        self.account.mend()
         self.world.settings.change({"list_lag_seconds": 0.0})
         self._together(self._converge)
         self._heed()
         self._count()
         self._together(Engine.destroy)
-        made = [*self.world.store.table(Vm), *self.world.store.table(Cluster)]
+        tables = self.world.store.table(Vm), self.world.store.table(Cluster), self.account.machines
+        made = [machine for table in tables for machine in table]
         self.tally.machines += len(set(made) - self.strangers.keys())
         self._count()
         for engine in self.engines:
             if engine.state:
                 raise Broken(f"a destroy left {[r.name for r in engine.state]} in the state")
+        # What a killed create has set and a destroy found in no state stays as it is.
+        if not (kills or self.account.restored()):
+            raise Broken("the account's settings are not as they were found")
 
     def _together(self, work: Callable[[Engine], None]) -> None:
         """Every stack does it at once."""
@@ -133,6 +145,8 @@ class Story:
                 self.tally.faults["failed operation"] += 1
             if rng.random() < 0.25:
                 self._another_hand(engine)
+            if self.account.rng.random() < 0.2:
+                self._tell(f"another hand: {self.account.another_hand(engine)}")
             if not failed and rng.random() < 0.5:
                 program = self._changed(program)
             # The CLI takes a few seconds to start, and nobody is faster.
@@ -163,6 +177,9 @@ class Story:
             old = program[busy[1]]
             inputs = {**old.inputs, "desired_state": "stopped", "wait_for": "running"}
             program = {**program, busy[1]: Declared(old.kind, inputs, old.timeout)}
+        alikes = re.search(r"just what an earlier attempt asked for \(([^)]+)\)", sentence)
+        if alikes is not None:
+            self.account.heed(alikes[1], self.engines)
         found = re.search(r"VM '(\w+)': .* may be the one that lives \(([^;]+);", sentence)
         if found is None:
             return program
@@ -175,6 +192,7 @@ class Story:
         """When every stack stands, a person ends the machines that they were told of and that no
         state records."""
         told = " ".join(line for engine in self.engines for line in engine.warnings)
+        self.account.heed(told, self.engines)
         for machine in {
             *re.findall(r"another VM of the name .*? exists \(([^,]+),", told),
             *self.doubted,
@@ -205,7 +223,7 @@ class Story:
             )
         if rng.random() < 0.7:
             program["hook"] = Declared("openrelay:Webhook", {"url": "http://127.0.0.1:9/hook"})
-        return program
+        return {**program, **self.account.program(number)}
 
     def _vm(self, program: Program) -> dict[str, Any]:
         rng = self.rng
@@ -230,7 +248,10 @@ class Story:
 
     def _changed(self, program: Program) -> Program:
         rng = self.rng
-        name = rng.choice(list(program))
+        name = rng.choice([name for name in program if program[name].kind.startswith("openrelay:")])
+        theirs = [name for name in program if program[name].kind.startswith("relay:")]
+        if theirs and self.account.rng.random() < 0.7:
+            program = self.account.changed(self.account.rng.choice(theirs), program)
         old = program[name]
         inputs = dict(old.inputs)
         match old.kind:
@@ -333,7 +354,7 @@ class Story:
     def _alive(self) -> dict[str, str]:
         """Everything that exists, by id: the emulator's own count, which no list delays."""
         world = self.world.call("GET", "/_emulator/world").json()
-        return {
+        return self.account.alive() | {
             row["id"]: row["name"]
             for what in ("vms", "clusters", "ssh_keys", "webhooks")
             for row in world[what]
@@ -343,6 +364,7 @@ class Story:
         """What lives is what is recorded and what is the strangers', one for one."""
         alive = self._alive()
         recorded = [record for engine in self.engines for record in engine.state]
+        recorded = [r for r in recorded if r.kind in KINDS and not KINDS[r.kind].singleton]
         ids = [record.id for record in recorded]
         if len(ids) != len(set(ids)):
             raise Broken(f"recorded twice: {sorted(i for i in ids if ids.count(i) > 1)}")
@@ -361,6 +383,9 @@ class Story:
         rng = self.scheduler.rng
         client = Client(SETTINGS.api_url, OpenRelay(SETTINGS), network, max_retries=9, rng=rng)
         return Session(client, None)
+
+    def _connect_relay(self, process: Process) -> Session:
+        return self.account.connect(process, process.name, self.lines)
 
     def _tell(self, line: str) -> None:
         self.lines.append(f"{self.scheduler.clock.seconds % 1_000_000:10.2f} -- {line}")

@@ -1,0 +1,42 @@
+"""When a stack ends: what it made and no state records.
+
+An operation that was killed before it could record a machine leaves one, and so does a resource
+that the program retains: which it is cannot be told, so nothing is ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import naming
+from .alike import cut_off, may_be_of
+from .declare import KINDS
+from .remote import describe
+
+if TYPE_CHECKING:
+    from ..caller import Call
+    from .declare import Kind
+    from .service import Service
+    from .session import Session
+
+
+def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str) -> None:
+    """Warn of machines of a service that this owner's stack made and that are still there."""
+    for kind in KINDS.values():
+        if kind.bills and kind.service is service:
+            _warn(kind, session, call, owner)
+
+
+def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
+    notes = session.journal.left(owner)
+    for row in session.rows(call, kind.listed, call.now())[0].values():
+        name = str(kind.called(row))
+        if row["id"] in session.history.ended or not kind.lives(row):
+            continue
+        if naming.is_of_stack(owner, name):
+            call.warn(
+                f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which no "
+                f"state records any more; end it if nobody needs it"
+            )
+        elif any(may_be_of(kind, row, note) for note in notes):
+            call.warn(cut_off(kind, row))

@@ -1,0 +1,235 @@
+"""A declared smoke test: what the stack deployed can be used."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..api.client import Client, Request
+from ..api.relay import Relay
+from ..config import RelaySettings
+from ..errors import (
+    Forbidden,
+    Interrupted,
+    NoCapacity,
+    NotFound,
+    OpenRelayError,
+    TimedOut,
+    Unauthorized,
+)
+from ..lifecycle import naming
+from ..lifecycle.declare import Inputs, Kind, in_place
+from ..lifecycle.fields import OWNER, In, InList, InMap, Out, output, updates
+from ..lifecycle.journal import Note
+from ..resource import Resource
+from . import inference_request
+from .ask import read
+from .catalog import ModelDetail, model_paths
+from .model_name import ModelName, not_a_model, remarks
+
+if TYPE_CHECKING:
+    from ..lifecycle.remote import Remote
+
+FRESH_SECONDS = 900.0
+"""How long ago an attempt may have been cut off whose answer still proves something."""
+UNSEEN_SECONDS = 5.0
+"""How long a new task may not be there yet."""
+ENDED = ("completed", "failed")
+
+
+def _not_json(value: Any) -> str | None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return "should be what JSON has a word for"
+    return None
+
+
+class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
+    """One small request through a model with a key: the deployment fails where it is not answered.
+
+    It is sent when the check is made and whenever an input of it changes, and is billed like any
+    other. The API's own example is the request; `GET /v2/models/{model}` tells that and the route.
+    Where the route takes an idempotency key, an attempt that was cut off is not billed twice. The
+    check exists in the state alone. Let it wait for what it needs with `depends_on`.
+
+    API: `getModel`, and the model's own route.
+    """
+
+    model: In[str] = updates(readable=False, problem=not_a_model)
+    """The model's full name (`ModelName`), such as `direct.openai.gpt-4o-mini`."""
+    api_key: In[str | None] = updates(secret=True, readable=False, min_length=1)
+    """The key that asks, such as `key` of an `ApiKey`: a Pulumi secret. It must be there."""
+    request: InMap[Any] = updates(default=None, readable=False, problem=_not_json)
+    """What the body has besides the API's example, or instead of parts of it, such as `audio_url`
+    for a transcription, or `max_tokens`. Default: nothing. It is not secret."""
+    triggers: InList[Any] = updates(default=None, readable=False, problem=_not_json)
+    """Any values: a change of one asks again, such as the id of what has to be proved."""
+
+    answer: Out[str | None] = output(readable=False)
+    """What the model said, its first 200 characters; None for what is no text."""
+    mode: Out[str | None] = output(readable=False)
+    """Who answered: `direct` or `opengpu`, as far as the API told."""
+    latency_seconds: Out[float] = output(readable=False)
+    """From the request to the answer; of an asynchronous route, to the task's end as it was seen,
+    within a second or so."""
+    cost_usd: Out[float | None] = output(readable=False)
+    """What the request cost by the list price; None where price and answer do not tell."""
+    checked_at: Out[str] = output(readable=False)
+    """When it was answered: RFC 3339, UTC, by the API's clock."""
+
+
+class InferenceCheckKind(Kind, resource=InferenceCheck):
+    noun = "inference check"
+    acts = True
+    create_seconds = 600.0
+
+    def remarks(self, inputs: Inputs) -> Iterator[str]:
+        return remarks("model", [inputs.get("model")])
+
+    @in_place("model", "api_key", "request", "triggers")
+    def ask(self, check: Remote) -> None:
+        name = ModelName.parse(check.new["model"])
+        try:
+            check.shown_once.update(_Question(name, check).asked())
+        except Interrupted:
+            raise
+        except OpenRelayError as error:
+            error.what = f"{name} does not answer: {error.what}"
+            if isinstance(error, Unauthorized):
+                error.advice = "give the check a key that is valid"
+            if isinstance(error, Forbidden):
+                error.advice = "allow the model to the key, or choose another"
+            if isinstance(error, NoCapacity):
+                error.advice = "try later, or choose another model"
+            raise
+
+
+class _AsDeclared(Relay):
+    """Relay's dialect with the check's own key."""
+
+    def __init__(self, name: ModelName, key: str) -> None:
+        super().__init__(RelaySettings(key, "the input api_key", None, "nowhere", "", 0))
+        self._sent = name.headers(key)
+
+    def headers(self, path: str) -> Mapping[str, str]:
+        return self._sent
+
+
+class _Question:
+    """One request to a model, on behalf of one check."""
+
+    def __init__(self, name: ModelName, check: Remote) -> None:
+        self._name = name
+        self._check = check
+        self._caller = check.caller
+        self._client: Client = check.session.client.speaking(
+            _AsDeclared(name, check.new["api_key"])
+        )
+
+    def asked(self) -> dict[str, Any]:
+        """The check's outputs. Raises OpenRelayError."""
+        detail = self._detail()
+        inference_request.fit(self._name, detail)
+        body = inference_request.body(self._name, detail, self._check.new.get("request") or {})
+        began = self._caller.now()
+        if body.get("async") is True:
+            answer = self._done(detail, body)
+        else:
+            answer = self._send(detail, body, None)
+        seconds = self._caller.now() - began
+        reply = inference_request.judged(answer, detail)
+        mode = answer.get("mode") if isinstance(answer.get("mode"), str) else self._name.mode
+        price = detail.price(str(mode))
+        now = datetime.fromtimestamp(self._client.time(self._caller), UTC)
+        return {
+            "answer": reply.text,
+            "mode": None if mode == "auto" else mode,
+            "latency_seconds": round(seconds, 3),
+            "cost_usd": inference_request.cost(price, answer, body, reply.count),
+            "checked_at": now.isoformat().replace("+00:00", "Z"),
+        }
+
+    def _detail(self) -> ModelDetail:
+        missing: NotFound | None = None
+        for path in model_paths(str(self._name)):
+            try:
+                answer = self._client.send(Request("GET", path, answers=dict), self._caller)
+            except NotFound as error:
+                missing = missing or error
+                continue
+            found: ModelDetail | None = read(ModelDetail, answer)
+            if found is not None:
+                return found
+        raise missing or OpenRelayError("the API does not tell how to call it")
+
+    def _send(self, detail: ModelDetail, body: Any, key: str | None) -> dict[str, Any]:
+        endpoint = detail.endpoint
+        assert endpoint is not None  # noqa: S101 - fit() has seen to it
+        path = endpoint.path.replace("{", "%7B").replace("}", "%7D")
+        request = Request(
+            endpoint.method or "POST", path, body=body, idempotency_key=key, answers=dict
+        )
+        answer: dict[str, Any] = self._client.send(request, self._caller)
+        return answer
+
+    def _done(self, detail: ModelDetail, body: Any) -> dict[str, Any]:
+        """The result of a task.
+
+        A note on this machine keeps the key until the task has ended: an attempt that was cut off
+        is gone on with, and whoever asks again after that gets a new answer.
+        """
+        journal, owner, me = self._check.session.journal, self._owner, self._check.id
+        try:
+            task = self._send(detail, body, self._key(body))
+        except OpenRelayError as error:
+            if not (error.outcome_unknown or isinstance(error, Interrupted)):
+                journal.forget(owner, me)
+            raise
+        if "status" in task and task["status"] not in ENDED:
+            task = self._ended(str(task.get("task_address")))
+        journal.forget(owner, me)
+        if "status" not in task:
+            return task  # it was answered at once
+        if task["status"] == "failed":
+            why = " ".join(str(task.get("error") or task.get("error_code")).split())
+            raise OpenRelayError(f"its task failed ({why})")
+        result = task.get("result")
+        return {"mode": task.get("mode"), **(result if isinstance(result, dict) else {})}
+
+    def _key(self, body: Any) -> str:
+        """The idempotency key of this question, the same where an attempt was cut off just now."""
+        new, journal, now = self._check.new, self._check.session.journal, self._caller.time()
+        note = journal.read(self._owner, self._check.id)
+        if note is None or now - note.first > FRESH_SECONDS:
+            note = Note(now, now, made=secrets.token_hex(8))
+            journal.write(self._owner, self._check.id, note)
+        question = json.dumps([str(self._name), body, new["api_key"], new.get("triggers")])
+        return naming.idempotency_key(self._owner, self._check.id, question, note.made, 0)
+
+    @property
+    def _owner(self) -> str:
+        return str(self._check.new.get(OWNER))
+
+    def _ended(self, address: str) -> dict[str, Any]:
+        """The task, once it has ended."""
+        caller, began = self._caller, self._caller.now()
+        path, status = f"/v2/tasks/{quote(address, safe=':')}", "queued"
+        while True:
+            elapsed = caller.now() - began
+            try:
+                task: dict[str, Any] = self._client.send(Request("GET", path, answers=dict), caller)
+                status = str(task.get("status"))
+            except NotFound:
+                if elapsed > UNSEEN_SECONDS:
+                    raise
+            if status in ENDED:
+                return task
+            caller.report(f"{status} ({elapsed:.0f} s)")
+            if caller.now() >= caller.deadline:
+                raise TimedOut(f"its task is {status} after {elapsed:.0f} s")
+            caller.wait(1.0 if elapsed < 60 else 5.0)

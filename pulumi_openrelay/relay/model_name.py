@@ -1,0 +1,131 @@
+"""The full name of a model: `mode.source.model`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..config import DEFAULT_RELAY_URL
+
+MODES = {
+    "direct": "by its provider",
+    "opengpu": "on OpenGPU's machines",
+    "auto": "wherever each request finds it",
+}
+SOURCES = {
+    "openai": "OpenAI's dialect",
+    "anthropic": "Anthropic's dialect",
+    "ollama": "Ollama's dialect",
+    "vllm": "vLLM, in OpenAI's dialect",
+    "embedding": "embeddings",
+    "audio": "audio",
+    "image": "images",
+    "video": "video",
+}
+ClientKind = Literal["openai", "anthropic", "ollama", "relay"]
+"""Whose client calls it: the `openai`, `anthropic` or `ollama` package, or Relay's own."""
+
+_CLIENTS: dict[str, tuple[ClientKind, str]] = {
+    "openai": ("openai", "/v2/openai/v1"),
+    "vllm": ("openai", "/v2/vllm/v1"),
+    "embedding": ("openai", "/v2/openai/v1"),
+    "anthropic": ("anthropic", "/v2/anthropic"),
+    "ollama": ("ollama", "/v2/ollama"),
+}
+_FORM = re.compile(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)\.(\S+)")
+ANTHROPIC_VERSION = "2023-06-01"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model as Relay names it in restrictions, allowlists and usage.
+
+        name = ModelName.parse("direct.ollama.gpt-oss:20b")
+        OpenAI(base_url=name.base_url(), api_key=key)  # where name.client is "openai"
+
+    mode: who runs it. source: what it speaks. model: its own name, dots, slashes and colons
+    included, by which requests call it. A mode or a source that this release does not know is as
+    good as any; `unknown` says so.
+    """
+
+    mode: str
+    source: str
+    model: str
+
+    @classmethod
+    def parse(cls, text: str) -> ModelName:
+        """The parts of `mode.source.model`. Raises ValueError, which says what is wrong."""
+        found = _FORM.fullmatch(text)
+        if found is None or not text.isprintable():
+            raise ValueError("should be mode.source.model, such as direct.openai.gpt-4o-mini")
+        return cls(*found.groups())
+
+    def __str__(self) -> str:
+        return f"{self.mode}.{self.source}.{self.model}"
+
+    @property
+    def client(self) -> ClientKind:
+        """The client that calls it; Relay's own where the source is audio, image, video or one
+        that this release does not know: `relay.model` then tells the route."""
+        return _CLIENTS.get(self.source, ("relay", ""))[0]
+
+    def base_url(self, relay_url: str = DEFAULT_RELAY_URL) -> str:
+        """What its client takes as base URL. relay_url: where Relay is, `relay:baseUrl`."""
+        return relay_url.rstrip("/") + _CLIENTS.get(self.source, ("relay", ""))[1]
+
+    def headers(self, api_key: str) -> dict[str, str]:
+        """What its client sends beside the body."""
+        if self.client == "anthropic":
+            return {"x-api-key": api_key, "anthropic-version": ANTHROPIC_VERSION}
+        if self.client == "relay":
+            return {"x-api-key": api_key}
+        return {"authorization": f"Bearer {api_key}"}
+
+    @property
+    def unknown(self) -> str | None:
+        """What this release does not know of it, as the rest of a sentence; None: nothing."""
+        for word, there, what in ((self.mode, MODES, "mode"), (self.source, SOURCES, "source")):
+            if word not in there:
+                return f"names the {what} {word}, which is not one of {', '.join(there)}"
+        return None
+
+    def explain(self) -> str:
+        """One sentence for people."""
+        ran = MODES.get(self.mode, f"in the mode {self.mode}")
+        speaks = SOURCES.get(self.source, f"the source {self.source}")
+        package = "relaygpu-client" if self.client == "relay" else self.client
+        return (
+            f"{self}: the model {self.model} ({speaks}), run {ran}, called by the package "
+            f"{package} at {self.base_url()}"
+        )
+
+
+def not_a_model(name: str) -> str | None:
+    """Why it is no name of a model, None where it is one."""
+    try:
+        ModelName.parse(name)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def not_models(names: Sequence[str]) -> str | None:
+    """Why a list that restricts or allows models is no good, None where it is."""
+    for name in names:
+        problem = not_a_model(name)
+        if problem is None and ModelName.parse(name).mode == "auto":
+            problem = "should name direct or opengpu: auto is chosen for each request"
+        if problem is not None:
+            return f"{problem}, not {name!r}"
+    return None
+
+
+def remarks(property_name: str, names: Any) -> Iterator[str]:
+    """A warning for each name with a mode or source that this release does not know. names: a
+    list, of which any part may be unknown yet, or None."""
+    for name in names if isinstance(names, list) else ():
+        unknown = ModelName.parse(name).unknown if isinstance(name, str) else None
+        if unknown is not None:
+            yield f"{property_name}: {name} {unknown}; it is sent as it is"

@@ -1,0 +1,83 @@
+"""The machines on offer, as programs ask for them: `/v2/instances/catalog`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .ask import ask
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    model: str
+    vcpu: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """GPUs or NPUs."""
+
+    model: str
+    count: int | None = None
+    memory_gb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """For how many hours it is rented at most."""
+
+    default_hours: float | None = None
+    max_hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillingMode:
+    mode: str
+    period_seconds: int | None = None
+    term_seconds: int | None = None
+    rate_per_period: float | None = None
+    """US dollars."""
+    default: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    state: str
+    """`available`, `sold_out`, `unknown`, or a state that the API adds later."""
+    count: int | None = None
+    checked_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A row of the catalog: what an `Instance` may ask for."""
+
+    prescription: str
+    service_mode: str
+    display_name: str | None = None
+    description: str | None = None
+    kind: str | None = None
+    """`gpu`, `npu` or `cpu`."""
+    cpu: Cpu | None = None
+    ram_gb: int | None = None
+    gpu: Accelerator | None = None
+    npu: Accelerator | None = None
+    disk_gb: int | None = None
+    regions: list[str] = field(default_factory=list)
+    default_region: str | None = None
+    compatible_images: list[str] = field(default_factory=list)
+    ssh_key_types: list[str] = field(default_factory=list)
+    lifetime: Lifetime | None = None
+    """None: `max_lifetime_hours` is not for it."""
+    billing_modes: list[BillingMode] = field(default_factory=list)
+    availability: Availability | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalog:
+    rows: list[Offer]
+
+
+def instance_catalog() -> list[Offer]:
+    """The machines on offer. Raises pulumi.RunError. API: `getInstanceCatalog`."""
+    return ask(_Catalog, "/v2/instances/catalog", "the catalog of instances").rows
