@@ -1,0 +1,107 @@
+"""Where an earlier attempt was cut off between two steps, the next one does what is missing, and
+does not do again what was done."""
+
+from __future__ import annotations
+
+import pytest
+
+from .support import Death, OperationFailed, Stack, failure, program
+
+VM, HOOK, KEY = "openrelay:Vm", "openrelay:Webhook", "openrelay:SshKey"
+
+
+def test_a_stop_that_was_refused_after_the_create_is_asked_for_again() -> None:
+    stack, wanted = Stack(VM), program(VM, least=True, desired_state="stopped")
+    stack.world.faults.status(409, "POST", "/stop$", code="STOP_DISABLED", error="Not here.")
+    said = failure(stack, wanted)
+    assert said is not None
+    assert "ask OpenRelay to allow stopping" in said
+
+    assert "stopVm" in stack.up(wanted)
+    assert stack.world.call("GET", f"/v1/vms/{stack.record().id}").json()["status"] == "stopped"
+    assert stack.up(wanted) == []
+
+
+def test_a_webhook_that_could_not_be_switched_off_is_switched_off_by_the_next_up() -> None:
+    stack, wanted = Stack(HOOK), program(HOOK, least=True, enabled=False)
+    stack.world.faults.status(403, "POST", "/toggle$")
+    assert failure(stack, wanted) is not None
+
+    assert stack.up(wanted) == ["toggleOrgWebhook"]
+    assert stack.up(wanted) == []
+
+
+def test_what_an_update_did_before_it_was_killed_is_not_asked_for_again() -> None:
+    """What the API says to a second attach, or to a disk that has its size already, is unknown."""
+    changes = {"disk_size_gb": 300, "desired_state": "stopped", "public": True}
+    undisturbed = Stack(VM)
+    undisturbed.up(program(VM, least=True))
+    whole = undisturbed.up(program(VM, least=True, **changes))
+    for k in range(1, undisturbed.sent + 1):
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        stack.death = Death(k, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(program(VM, least=True, **changes))
+        stack.death = None
+        done = [str(e.operation) for e in stack.world.log.entries if e.method != "GET"]
+
+        again = stack.up(program(VM, least=True, **changes))
+
+        # A stop may be asked for twice; a resize of the same size might be refused.
+        assert {*done, *again} == set(whole), k
+        assert [*done, *again].count("resizeVmDisk") == 1, k
+        stack.assert_nothing_lost()
+
+
+def test_a_second_attach_that_is_refused_does_no_harm_where_the_key_is_attached() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    ids = [record.id for record in stack.engine.state if record.kind == KEY]
+    rule = {
+        "match": {"method": "POST", "path_regex": "/ssh-keys$"},
+        "action": {"type": "error_after_work", "status": 409},
+    }
+    stack.world.faults.add(rule)
+
+    stack.up(program(VM, least=True, ssh_key_ids=ids))
+
+    keys = stack.world.call("GET", f"/v1/vms/{stack.record().id}/ssh-keys").json()
+    assert sorted(key["id"] for key in keys if key["attached"]) == sorted(ids)
+
+
+def test_a_machine_that_somebody_ended_is_said_to_have_ended_when_it_is_to_change() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    stack.world.call("POST", f"/v1/vms/{stack.record().id}/terminate")
+    stack.scheduler.clock.advance(60)
+
+    said = failure(stack, program(VM, least=True, public=True))
+
+    assert said is not None
+    assert "it has ended (terminated" in said
+    assert "run `pulumi refresh`, then" in said
+
+
+def test_a_secret_that_the_api_repeats_is_not_shown() -> None:
+    stack = Stack(VM)
+    error = "bad env T=hunter2hunter2 in #!/bin/sh echo hush"
+    stack.world.faults.status(400, "POST", "/vms/create$", error=error)
+    given = {"env_vars": {"T": "hunter2hunter2"}, "cloud_init": "#!/bin/sh\necho hush"}
+
+    said = failure(stack, program(VM, least=True, **given))
+
+    assert said is not None
+    assert "bad env T=[secret] in [secret]" in said
+
+
+def test_a_key_that_a_lagging_list_does_not_show_yet_is_named_all_the_same() -> None:
+    stack = Stack(KEY, list_lag_seconds=3.0)
+    other = Stack(KEY, "another owner", beside=stack)
+    other.up(program(KEY))
+
+    said = failure(stack, program(KEY))
+
+    assert said is not None
+    assert "registered already" in said
+    assert "SshKey.get" in said
