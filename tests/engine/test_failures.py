@@ -51,14 +51,15 @@ def calm(cloud: ServedWorld) -> None:
             403,
             "ACCOUNT_RESTRICTED",
             "VM 'trainer': the API does not allow it with the key from the environment "
-            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; run `pulumi "
-            "up` again",
+            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; have what "
+            "it says settled for the organization, then run `pulumi up` again",
         ),
         (
             409,
             "NAME_TAKEN",
             "VM 'trainer': the API refused it as things stand (409 NAME_TAKEN: No); nothing was "
-            "created; run `pulumi up` again",
+            "created; choose another name, or leave it out; to replace one under its own name, "
+            "set delete_before_replace",
         ),
         (
             422,
@@ -274,7 +275,7 @@ def test_an_organization_without_inference_clusters_is_told_so(
 
     assert refreshed.errors == [
         "inference cluster 'llm': it could not be read: this organization's API has no inference "
-        "clusters (404); its record is as it was; try again"
+        "clusters (404); its record is as it was; run the command again"
     ]
     assert "llm" in stack.resources()
 
