@@ -1,6 +1,8 @@
 """GPU machines on OpenRelay and inference on Relay, declared in Python and reconciled by Pulumi."""
 
-from . import relay as relay
+import importlib as _importlib
+import typing as _typing
+
 from . import webhooks as webhooks
 from .lookups import gpu_model_id as gpu_model_id
 from .owner import Owner as Owner
@@ -9,6 +11,9 @@ from .resources import InferenceCluster as InferenceCluster
 from .resources import SshKey as SshKey
 from .resources import Vm as Vm
 from .resources import Webhook as Webhook
+
+if _typing.TYPE_CHECKING:
+    from . import relay as relay
 
 __all__ = [
     "InferenceCluster",
@@ -21,3 +26,10 @@ __all__ = [
     "relay",
     "webhooks",
 ]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Relay is imported when it is used, so that programs without it start sooner."""
+    if name == "relay":
+        return _importlib.import_module(".relay", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,8 @@ from typing import Any
 
 from pulumi.dynamic.dynamic import serialize_provider
 
+import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
+
 from .caller import Call
 from .errors import NotFound, OpenRelayError
 from .lifecycle.check import check

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -58,6 +59,7 @@ class OwnerProvider(ResourceProvider):
         from .lifecycle.service import SERVICES
         from .plugin import session
 
+        import_module("pulumi_openrelay.relay")  # whose kinds are there once it is imported
         call = current_call()
         call.deadline = call.now() + LEFTOVER_SECONDS
         for service in SERVICES.values():

@@ -32,15 +32,26 @@ def session(
 
 
 def _connect(settings: Settings | RelaySettings) -> Session:
-    transport = HttpxTransport()
+    retries, most = settings.max_retries, settings.max_concurrent_requests
     if isinstance(settings, RelaySettings):
         from .api.relay import Relay
 
-        dialect, retries = Relay(settings), settings.max_retries
-        return Session(Client(settings.base_url, dialect, transport, max_retries=retries))
+        return Session(
+            Client(
+                settings.base_url,
+                Relay(settings),
+                HttpxTransport("relay:baseUrl"),
+                max_retries=retries,
+                max_concurrent_requests=most,
+            )
+        )
     from .api.openrelay import OpenRelay
 
     client = Client(
-        settings.api_url, OpenRelay(settings), transport, max_retries=settings.max_retries
+        settings.api_url,
+        OpenRelay(settings),
+        HttpxTransport(),
+        max_retries=retries,
+        max_concurrent_requests=most,
     )
     return Session(client, settings.organization_id)

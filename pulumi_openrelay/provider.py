@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import (
@@ -96,6 +97,8 @@ class Provider(ResourceProvider):
         from .lifecycle.setting import life
         from .plugin import session
 
+        if self.kind.startswith("relay:"):
+            import_module("pulumi_openrelay.relay")  # whose kinds are there once it is imported
         kind = KINDS.get(self.kind) or ACTIONS[self.kind]
         try:
             shared = session(self._get, kind.service)

@@ -80,14 +80,14 @@ class Client:
         max_retries: int,
         max_concurrent_requests: int = 32,
         rng: random.Random | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self._url = url
         self._dialect = dialect
         self._transport = transport
         self._max_retries = max_retries
         self._rng = rng or random.Random()  # noqa: S311 - spreads repeats, guards nothing
-        self._max_concurrent = max_concurrent_requests
-        self._limiter = Limiter(max_concurrent_requests, self._asks_to_wait)
+        self._limiter = limiter or Limiter(max_concurrent_requests, self._asks_to_wait)
         self._server_time: tuple[float, float] | None = None
 
     def server_time(self) -> float | None:
@@ -109,7 +109,7 @@ class Client:
             dialect,
             self._transport,
             max_retries=self._max_retries,
-            max_concurrent_requests=self._max_concurrent,
+            limiter=self._limiter,
         )
 
     def send(self, request: Request, caller: Caller) -> Any:
@@ -124,7 +124,7 @@ class Client:
             query=request.query,
             body=None if request.body is None else json.dumps(request.body).encode(),
         )
-        tries = 0
+        tries, doubted = 0, False
         while True:
             tries += 1
             try:
@@ -136,7 +136,7 @@ class Client:
                 failure: OpenRelayError = error
             except ApiError as error:
                 if not self._dialect.asks_for_repeat(error):
-                    raise
+                    raise _doubted(error, doubted) from None
                 failure = error
             except AnswerLost as error:
                 if not request.may_repeat:
@@ -144,7 +144,8 @@ class Client:
                 failure = error
             except Unreachable as error:
                 failure = error
-            self._pause(failure, tries, request, caller)
+            doubted |= failure.outcome_unknown
+            self._pause(failure, tries, doubted, caller)
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"accept": "application/json", **self._dialect.headers(request.path)}
@@ -172,22 +173,28 @@ class Client:
             )
         return body
 
-    def _pause(self, failure: OpenRelayError, tries: int, request: Request, caller: Caller) -> None:
+    def _pause(self, failure: OpenRelayError, tries: int, doubted: bool, caller: Caller) -> None:
         """Wait before the next try, or raise the failure where there is none."""
         asked = failure.retry_after if isinstance(failure, ApiError) else None
         if tries > self._max_retries or (asked or 0.0) > LONGEST_RETRY_AFTER:
-            raise failure
+            raise _doubted(failure, doubted)
         ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
         pause = ceiling * (1 - self._rng.random() / 2)
         if asked is not None:
             pause = max(asked, min(pause, 1.0))
         if caller.now() + pause > caller.deadline:
-            raise failure
-        logger.debug("%s %s: again in %.1f s", request.method, request.path, pause)
+            raise _doubted(failure, doubted)
+        logger.debug("again in %.1f s: %s", pause, failure.what)
         caller.wait(pause)
 
     def _asks_to_wait(self, error: ApiError) -> bool:
         return isinstance(error, ServerError) or self._dialect.asks_for_repeat(error)
+
+
+def _doubted(error: OpenRelayError, doubted: bool) -> OpenRelayError:
+    """The error of the last try, where an earlier one may have done the work."""
+    error.outcome_unknown = error.outcome_unknown or doubted
+    return error
 
 
 def fill(path: str, parts: Mapping[str, str]) -> str:

@@ -64,9 +64,13 @@ class Transport(Protocol):
 
 
 class HttpxTransport:
-    """The real one: httpx, which the project has settled on, HTTP/1.1 with keep-alive."""
+    """The real one: httpx, which the project has settled on, HTTP/1.1 with keep-alive.
 
-    def __init__(self) -> None:
+    url_setting: what to check where the API cannot be reached.
+    """
+
+    def __init__(self, url_setting: str = "openrelay:apiUrl") -> None:
+        self._url_setting = url_setting
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -118,7 +122,7 @@ class HttpxTransport:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise Unreachable(
                 f"the API at {host} cannot be reached ({_reason(error)})",
-                "check the network and openrelay:apiUrl",
+                f"check the network and {self._url_setting}",
             ) from None
         except httpx.TimeoutException:
             raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
+
 from ..errors import Misconfigured, NotFound
 from ..lifecycle import naming
 from ..lifecycle.declare import KINDS, Kind, Row

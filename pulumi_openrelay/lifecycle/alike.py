@@ -32,6 +32,8 @@ RECENT_SECONDS = 3600.0
 class AlikeMaker(Maker):
     """Makes one resource whose like may exist many times."""
 
+    _sent = 0
+
     def find_or_make(self) -> tuple[Row, str | None]:
         likeness = json.dumps(self._kind.body(self._inputs), sort_keys=True)
         with self._session.history.alone(likeness, self._call):
@@ -52,6 +54,8 @@ class AlikeMaker(Maker):
         """By now a list that lagged behind shows what an earlier attempt made: warn of it."""
         if self._earlier is not None and self._earlier.made is None:
             self._warn_of(self._earlier, {resource_id, *self._before})
+        if self._sent > 1:
+            self._end_twins_of({"id": resource_id})
 
     def _left_by(self, note: Note) -> Row | None:
         """What the create made that the note is about, if it did.
@@ -62,9 +66,10 @@ class AlikeMaker(Maker):
             row = self._named_by(note)
             return row if row is not None and self._fits(row) else None
         while True:
+            looked = self._api_time()
             rows = self._rows(self._call.now()).values()
             row = self._one([r for r in rows if may_be_of(self._kind, r, note) and self._fits(r)])
-            if row is not None or self._api_time() >= note.last + SETTLE_SECONDS:
+            if row is not None or looked >= note.last + SETTLE_SECONDS:
                 return row
             self._call.wait(2.0)
 
@@ -107,14 +112,16 @@ class AlikeMaker(Maker):
     def _send(self, attempt: int) -> Row:
         self._note = replace(self._note, last=self._api_time())
         self._session.journal.write(self._owner, self._call.urn, self._note)
+        self._sent += 1
         return super()._send(attempt)
 
     def _look_for_lost(self) -> Row | None:
         """Looks as long as a list may lag behind, since a second create would be a second one."""
         until = self._call.now() + SETTLE_SECONDS
         while True:
+            looked = self._call.now()  # the answer may be long on its way
             row = self._one(self._new_twins())
-            if row is not None or self._call.now() >= until:
+            if row is not None or looked >= until:
                 return row
             self._call.wait(2.0)
 

@@ -457,7 +457,8 @@ class Lifecycle:
     def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
         """The outputs as they are now, None where it is gone. The detail is asked for only where
         the list shows something new."""
-        row = None if self.kind.singleton else remote.listed(self.call.now())
+        since = self.session.read_since(self.call)
+        row = None if self.kind.singleton else remote.listed(since)
         if row is not None and self._nothing_new(row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:

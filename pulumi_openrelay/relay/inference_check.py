@@ -218,15 +218,16 @@ class _Question:
     def _ended(self, address: str) -> dict[str, Any]:
         """The task, once it has ended."""
         caller, began = self._caller, self._caller.now()
-        path, status = f"/v2/tasks/{quote(address, safe=':')}", "queued"
+        look = Request("GET", f"/v2/tasks/{quote(address, safe=':')}", answers=dict)
         while True:
+            task: dict[str, Any] = {}
             elapsed = caller.now() - began
             try:
-                task: dict[str, Any] = self._client.send(Request("GET", path, answers=dict), caller)
-                status = str(task.get("status"))
+                task = self._client.send(look, caller)
             except NotFound:
                 if elapsed > UNSEEN_SECONDS:
                     raise
+            status = task.get("status")
             if status in ENDED:
                 return task
             caller.report(f"{status} ({elapsed:.0f} s)")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
+import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
+
 from ..lifecycle.declare import KINDS, Kind
 
 DYNAMIC = "pulumi-python:dynamic/"

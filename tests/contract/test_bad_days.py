@@ -37,11 +37,10 @@ def create_of(token: str) -> str:
     return KINDS[token].create.path.replace("{org}", "[^/]+") + "$"
 
 
-def all_updates(token: str, but: set[str]) -> dict[str, Any]:
-    """Its inputs that can change in place together, changed."""
+def all_updates(token: str) -> dict[str, Any]:
+    """All its inputs that can change in place together, changed."""
     changes: dict[str, Any] = {}
-    for name in (n for n in EXAMPLES[token].updates if n not in but):
-        update = EXAMPLES[token].updates[name]
+    for name, update in EXAMPLES[token].updates.items():
         changes |= {name: update.to, **update.beside}
     return changes
 
@@ -241,7 +240,7 @@ def _after(token: str, operation: str, *, least: bool) -> Program | None:
     """The program after the change; None where the kind has no such change."""
     changes: dict[str, Any] = {}
     if operation == "update":
-        changes = all_updates(token, but={"replica_count"})
+        changes = all_updates(token)
     elif operation == "replace":
         changes = one_replacement(token)
     if operation in ("update", "replace") and not changes:

@@ -220,7 +220,7 @@ def test_preview_names_the_input_that_replaces_and_no_other(token: str, name: st
     replaces = stack.run(preview)
     assert name in replaces
     assert set(replaces) <= {name, *other.beside}
-    assert list(stack.world.log.entries) == []
+    assert {entry.method for entry in stack.world.log.entries} <= {"GET"}
 
 
 @pytest.mark.parametrize(("token", "name"), each("settings"))

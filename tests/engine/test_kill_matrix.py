@@ -30,6 +30,7 @@ import pytest
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.emulator import Answer, ControlPlane, Request, World, serve, serve_relay
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.service import OPENRELAY

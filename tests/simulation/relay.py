@@ -42,7 +42,7 @@ class Account:
         self._journals: dict[str, Notes] = {}
         self.world = RelayWorld(
             clock=scheduler.clock,
-            seed=seed,
+            seed=~seed,  # no id of either service is one of the other
             provision_seconds=rng.choice((0.0, 5.0, 60.0)),
             page_size=rng.choice((2, 5, 20)),
             page_size_max=rng.choice((2, 5, 500)),

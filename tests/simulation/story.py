@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import pulumi_openrelay  # noqa: F401 - registers the kinds
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.api.client import Client
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.config import Settings

@@ -69,7 +69,8 @@ class Wire:
         self.times.append(caller.now())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
-            raise answer
+            # A new one each time: who catches it may add to it.
+            raise type(answer)(*answer.args)
         return answer
 
 

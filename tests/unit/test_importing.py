@@ -18,6 +18,8 @@ from pulumi_openrelay.importing import kind_of
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.provider import Provider
 
+SEALED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+"""How a state, and a file for an import, says that a value is secret."""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm ada@laptop"
 
 
@@ -87,6 +89,21 @@ class TestEntry:
         (entry,) = resources("vm", vm_id)
         assert entry["name"] == "trainer"
         assert entry["inputs"]["name"] == "trainer-0123456789abcdef-012345"
+
+    def test_every_secret_in_it_is_sealed(self, cloud: ServedWorld) -> None:
+        """Else it would stand in clear in the state for ever."""
+        model = cloud.world.call("GET", "/v1/gpu-models").json()[0]["id"]
+        body = {"imageUrl": "x", "gpuModelId": model, "envVars": {"TOKEN": "hunter2"}}
+        cluster = made(cloud, "clusters", name="chat", **body)
+        (entry,) = resources("inference-cluster", cluster)
+        for bag, name in (
+            ("inputs", "env_vars"),
+            ("outputs", "env_vars"),
+            ("outputs", "deploy_token"),
+        ):
+            assert SEALED.items() <= entry[bag][name].items()
+            assert entry[bag][name].keys() == {*SEALED, "plaintext"}
+        assert json.loads(entry["inputs"]["env_vars"]["plaintext"]) == {"TOKEN": "hunter2"}
 
 
 class TestCommand:

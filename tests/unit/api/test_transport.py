@@ -14,6 +14,8 @@ from pulumi_openrelay.api.transport import GRACE_SECONDS, HttpxTransport, WireRe
 from pulumi_openrelay.caller import Direct
 from pulumi_openrelay.errors import AnswerLost, Interrupted, Unreachable
 
+TRANSPORT = HttpxTransport()
+"""As in the plugin, one for as long as it lives."""
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nX-Mixed: Case\r\n\r\n{}"
 
 
@@ -67,7 +69,7 @@ def request(url: str, method: str = "GET") -> WireRequest:
 
 def test_an_answer_comes_with_its_headers_in_lower_case() -> None:
     with server(lambda connection: connection.sendall(OK)) as url:
-        answer = HttpxTransport().send(request(url), Caller())
+        answer = TRANSPORT.send(request(url), Caller())
     assert (answer.status, answer.body, answer.headers["x-mixed"]) == (200, b"{}", "Case")
 
 
@@ -75,7 +77,7 @@ def test_a_closed_port_is_unreachable_so_that_anything_may_be_sent_again() -> No
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1") as error:
-        HttpxTransport().send(request(f"http://127.0.0.1:{port}", "POST"), Caller())
+        TRANSPORT.send(request(f"http://127.0.0.1:{port}", "POST"), Caller())
     assert "openrelay:apiUrl" in str(error.value.advice)
 
 
@@ -93,14 +95,14 @@ def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_open(
     behave: Callable[[socket.socket], None],
 ) -> None:
     with server(behave) as url, pytest.raises(AnswerLost):
-        HttpxTransport().send(request(url, "POST"), Caller())
+        TRANSPORT.send(request(url, "POST"), Caller())
 
 
 def test_a_redirect_is_an_answer_and_not_followed() -> None:
     """The key would go where the answer says."""
     moved = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"
     with server(lambda connection: connection.sendall(moved)) as url:
-        assert HttpxTransport().send(request(url), Caller()).status == 302
+        assert TRANSPORT.send(request(url), Caller()).status == 302
 
 
 @pytest.mark.parametrize(("method", "sent"), [("GET", False), ("POST", True)])
@@ -114,7 +116,7 @@ def test_an_interrupt_leaves_a_request_that_hangs_at_once(method: str, sent: boo
     with server(hang) as url:
         began = time.monotonic()
         with pytest.raises(Interrupted) as interrupted:
-            HttpxTransport().send(request(url, method), caller)
+            TRANSPORT.send(request(url, method), caller)
         took = time.monotonic() - began
         hangs.set()
     assert interrupted.value.outcome_unknown is sent
@@ -132,14 +134,14 @@ def test_an_answer_on_its_way_is_waited_for_a_moment_even_so() -> None:
         connection.sendall(OK)
 
     with server(late) as url:
-        assert HttpxTransport().send(request(url, "POST"), caller).status == 200
+        assert TRANSPORT.send(request(url, "POST"), caller).status == 200
 
 
 def test_nothing_is_sent_for_whoever_is_interrupted_already() -> None:
     caller, sent = Caller(), threading.Event()
     caller.stop.set()
     with server(lambda _: sent.set()) as url, pytest.raises(Interrupted):
-        HttpxTransport().send(request(url, "POST"), caller)
+        TRANSPORT.send(request(url, "POST"), caller)
     assert not sent.is_set()
 
 
@@ -162,10 +164,10 @@ def test_many_are_under_way_at_once() -> None:
         accepting = threading.Thread(target=accept, daemon=True)
         accepting.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        transport, answers = HttpxTransport(), []
+        answers: list[int] = []
         callers = [
             threading.Thread(
-                target=lambda: answers.append(transport.send(request(url), Caller()).status)
+                target=lambda: answers.append(TRANSPORT.send(request(url), Caller()).status)
             )
             for _ in range(64)
         ]

@@ -163,3 +163,16 @@ class TestAnApiThatAnswersOtherwise:
         )
         with pytest.raises(pulumi.RunError, match="the credits cannot be read: the answer is not"):
             relay.credits()
+
+
+def test_where_relay_cannot_be_reached_its_own_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RELAY_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(
+        pulumi.Config, "get", lambda _self, key: "0" if key == "maxRetries" else None
+    )
+    with pytest.raises(
+        pulumi.RunError, match=r"cannot be reached .*check the network and relay:base"
+    ):
+        relay.models()

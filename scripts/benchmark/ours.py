@@ -1,0 +1,18 @@
+"""The contestant that this project is."""
+
+from __future__ import annotations
+
+import pulumi_openrelay as openrelay
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm bench"
+
+
+def declare(kind: str, count: int) -> None:
+    """The program of a stack with so many VMs, or webhooks."""
+    if kind == "webhook":
+        for number in range(count):
+            openrelay.Webhook(f"it{number}", url=f"https://hooks.example.com/{number}")
+        return
+    key = openrelay.SshKey("key", public_key=KEY)
+    for number in range(count):
+        openrelay.Vm(f"it{number}", ssh_key_ids=[key.id], resource_size="small")
