@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import pulumi_openrelay  # noqa: F401 - registers the kinds
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.api.client import Client
 from pulumi_openrelay.api.dialect import Dialect
 from pulumi_openrelay.api.openrelay import OpenRelay

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pulumi.dynamic.dynamic import serialize_provider
 
-import pulumi_openrelay  # noqa: F401 - registers the kinds
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.cli.imports import import_
 from pulumi_openrelay.emulator import ServedWorld, World, serve
 from pulumi_openrelay.errors import OpenRelayError

@@ -9,7 +9,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 
-import pulumi_openrelay  # noqa: F401 - registers the kinds
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.owner import OwnerProvider
 from pulumi_openrelay.provider import Provider

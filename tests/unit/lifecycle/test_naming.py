@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import pulumi_openrelay  # noqa: F401 - registers the kinds
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.lifecycle import naming
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import NAME, OWNER
