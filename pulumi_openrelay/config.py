@@ -139,8 +139,12 @@ class _Sources:
     def url(self, key: str, variable: str, default: str) -> str:
         value, source = self.find(key, variable)
         url = (value or default).strip().rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a bracket without its pair, a port that is none
+            fine = False
+        if not fine:
             raise Misconfigured(
                 f"the API's URL from {source} is {url!r}, which is no http(s) URL",
                 f"give one such as {default}",

@@ -59,7 +59,7 @@ class OpenRelay:
     def error(self, answer: WireAnswer, body: Any, request: WireRequest | None = None) -> ApiError:
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         code = envelope.get("code")
-        code = code if isinstance(code, str) and code else None
+        code = one_line(code, self._settings.api_key) or None
         message = one_line(envelope.get("error"), self._settings.api_key)
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
@@ -90,8 +90,8 @@ class OpenRelay:
                 f"add funds and {RETRY}",
             )
         if status == 403:
-            permission = envelope.get("permission")
-            denied_by = envelope.get("deniedBy")
+            permission = one_line(envelope.get("permission"), self._settings.api_key)
+            denied_by = one_line(envelope.get("deniedBy"), self._settings.api_key)
             lack = f", which lacks the permission {permission}" if permission else ""
             by = f", denied by {denied_by}" if denied_by else ""
             return (

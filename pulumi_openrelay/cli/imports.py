@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import click
 
@@ -39,9 +40,11 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
         kind = kind_of(what)
         session = configured(kind.service)
         names = living(session, console(), kind)
-        resources = []
+        resources: list[dict[str, Any]] = []
         for resource_id in names if everything else ids:
             called = name or _logical(names.get(resource_id, resource_id))
+            if called in [made["name"] for made in resources]:
+                called = f"{called}-{resource_id}"
             resources.append(entry(session, console(called), kind, resource_id, called))
     click.echo(json.dumps({"resources": resources}, indent=2))
 

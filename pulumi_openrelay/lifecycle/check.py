@@ -52,6 +52,8 @@ def check(kind: Kind, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Pr
 def _check_one(field: Field, validator: SchemaValidator, value: Any) -> tuple[Any, list[str]]:
     from pydantic_core import ValidationError
 
+    if field.limits.min_length and isinstance(value, str) and not value.strip():
+        return value, ["should not be blank"]
     try:
         value = validator.validate_python(value)
     except ValidationError as error:

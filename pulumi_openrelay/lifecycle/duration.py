@@ -24,6 +24,6 @@ def not_a_duration(value: Any) -> str | None:
     """Why a value is no duration, None where it is one."""
     try:
         enough = seconds(value) >= 0
-    except ValueError:
+    except (ValueError, OverflowError):
         enough = False
     return None if enough else 'should be seconds, or a duration such as "90s", "15m" or "2h"'

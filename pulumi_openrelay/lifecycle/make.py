@@ -88,8 +88,11 @@ class Maker:
                 patience.wait_or_raise(error)
             except (AnswerLost, ServerError) as error:
                 found = self._look_for_lost()
-                if found is not None:
+                if found is not None and not self._kind.shown_once:
                     return found
+                if found is not None:
+                    # Nothing gives the secret of it again, so it is of no use.
+                    self._end(found["id"])
                 doubted = True
                 # With a key it was repeated often enough already.
                 patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)

@@ -488,7 +488,10 @@ class Lifecycle:
             if field.role is Role.UPDATES and field.readable and now.get(field.name) is not None:
                 asked = inputs.get(field.name)
                 asked = field.absent if asked is None else asked
-                if asked is not None and not field.same(asked, now[field.name]):
+                if asked is None or field.same(asked, now[field.name]):
+                    continue
+                # What only a new one could undo stays as it is: it may hold data.
+                if field.replaces_when is None or not field.replaces_when(now[field.name], asked):
                     drifted[field.name] = now[field.name]
         return drifted
 

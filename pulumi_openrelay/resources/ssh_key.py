@@ -58,6 +58,9 @@ def same_key(old: str, new: str) -> bool:
 def not_a_key(line: str) -> str | None:
     if type_and_blob(line) is None:
         return "should be one line of a .pub file: the type, the base64 key and an optional comment"
+    comment = " ".join(line.split(None, 2)[2:])
+    if not comment.isprintable() or not {",", "$", "%"}.isdisjoint(comment):
+        return "should have a comment of printable text without a comma, $ or %"
     return None
 
 

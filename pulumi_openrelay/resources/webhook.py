@@ -49,10 +49,12 @@ def _same_events(old: list[str], new: list[str]) -> bool:
 
 
 def _not_a_url(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "should be an http(s) URL"
-    return None
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket without its pair, a port that is none
+        fine = False
+    return None if fine else "should be an http(s) URL"
 
 
 class Webhook(Resource, module="openrelay", name="Webhook"):
@@ -99,7 +101,8 @@ class WebhookKind(Kind, resource=Webhook):
     shown_once = True
 
     def remarks(self, inputs: Inputs) -> Iterator[str]:
-        for event in inputs.get("events", []):
+        events = inputs.get("events")
+        for event in events if isinstance(events, list) else ():
             if isinstance(event, str) and event not in KNOWN_EVENTS:
                 yield f"the API documents no event {event!r}: it stores and never delivers it"
 

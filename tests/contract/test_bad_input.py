@@ -33,7 +33,6 @@ TRIED = settings(
 
 # What no reading of a shape can tell: what the catalog offers, what exists, what a host has.
 BEYOND_SHAPE = re.compile(
-    r"`name` must not be empty|must be an http or https URL|The comment holds|"
     r"There is no |Either `gpuModelId` and a GPU count|No host can hold|A disk has from"
     r"|A VM of \d+ GPUs can have"
     r"|`tier` must be one of|can only grow|`guestMemMb` is for GPU VMs"
@@ -59,8 +58,8 @@ WORDS = [
     "running",
     "90s",
 ]
-ADDRESSES = ["http://h:99999", "https://", "ftp://h", "http://h h", "//h", "http://:80"]
-NUMBERS = [-1, 0, 1, 2, 65535, 65536, 2**31, 2**63, 2**64, -0.5, 2.0, 1e308, math.inf]
+ADDRESSES = ["http://[", "http://h:99999", "https://", "ftp://h", "http://h h", "//h", "http://:80"]
+NUMBERS = [-1, 0, 1, 2, 65535, 65536, 2**31, 2**63, 2**64, 10**400, -0.5, 2.0, 1e308, math.inf]
 LEAVES = (
     st.none()
     | st.booleans()
@@ -234,8 +233,6 @@ class TestOneInput:
             assert_refused_or_made(stack, token, inputs)
 
     def test_not_known_yet_it_passes(self, token: str, name: str) -> None:
-        if (token, name) == ("openrelay:Webhook", "events"):
-            return
         stack = needed(token)
         inputs = {**stack.resolved(EXAMPLES[token].inputs), name: UNKNOWN}
         if name in EXAMPLES[token].replaces:

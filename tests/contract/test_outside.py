@@ -63,6 +63,18 @@ class TestDrift:
         assert stack.sent == 0
 
 
+def test_a_disk_that_another_hand_has_grown_never_costs_the_machine() -> None:
+    """It cannot shrink again, and a new machine would lose what is on it."""
+    stack = Stack("openrelay:Vm")
+    stack.up(program("openrelay:Vm"))
+    made = stack.record().id
+    stack.another_hand({"disk_size_gb": 400})
+    stack.refresh()
+    assert stack.record().outputs["disk_size_gb"] == 400
+    assert stack.up(program("openrelay:Vm")) == []
+    assert stack.record().id == made
+
+
 @pytest.mark.parametrize("token", THINGS)
 class TestDeletedOutside:
     def test_refresh_forgets_it_and_up_makes_one_again(self, token: str) -> None:

@@ -167,6 +167,7 @@ class Account:
 
     def alive(self) -> dict[str, str]:
         """Everything that exists, by id: the emulator's own count."""
+        self.world.advance()
         keys = self.world.store.table(ApiKey).values()
         instances = {i.id: i.prescription for i in self.world.live_instances()}
         return {**instances, **{key.id: key.name for key in keys if not key.is_superkey}}

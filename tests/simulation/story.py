@@ -90,6 +90,7 @@ class Story:
         self.world.settings.change({"list_lag_seconds": 0.0})
         self._together(self._converge)
         self._heed()
+        self.scheduler.clock.advance(60)  # what was asked to end takes a while
         self._count()
         self._together(Engine.destroy)
         tables = self.world.store.table(Vm), self.world.store.table(Cluster), self.account.machines

@@ -109,6 +109,9 @@ class TestOpenRelay:
         [
             "api.example.com",
             "ftp://h",
+            "http://[",
+            "http://h:99999",
+            "http://h:0",
             "https:",
             "//h",
             "http:///x",

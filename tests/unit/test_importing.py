@@ -116,6 +116,12 @@ class TestCommand:
         ids = [vm(cloud, name) for name in ("a", "b", "c")]
         assert [entry["id"] for entry in resources("vm", ids[2], ids[0])] == [ids[2], ids[0]]
 
+    def test_two_of_one_name_have_two_names_in_the_program(self, cloud: ServedWorld) -> None:
+        ids = [vm(cloud, "trainer"), vm(cloud, "trainer")]
+        found = resources("vm", "--all")
+        assert {entry["id"] for entry in found} == set(ids)
+        assert len({entry["name"] for entry in found}) == 2
+
     def test_of_none_the_file_is_empty(self, cloud: ServedWorld) -> None:
         assert resources("webhook", "--all") == []
 

@@ -66,6 +66,11 @@ class TestNames:
         assert public == {kind.resource for kind in [*KINDS.values(), *ACTIONS.values()]}
 
 
+def test_types_are_shipped() -> None:
+    """A wheel without this marker has no types."""
+    assert (ROOT / "py.typed").is_file()
+
+
 def imported(statement: str) -> set[str]:
     """The top-level packages that are loaded after this statement in a new process."""
     program = f"import sys; {statement}; print(' '.join(sys.modules))"

@@ -57,6 +57,7 @@ BY_STATUS = {
     503: ServerError,
     599: ServerError,
 }
+NAMED = ("permission", "deniedBy")
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
@@ -144,10 +145,19 @@ def test_how_long_to_wait_is_read_in_seconds(given: str, seconds: float | None) 
     assert error(429, retry_after=given).retry_after == seconds
 
 
+@pytest.mark.parametrize("name", ["error", "code", *NAMED])
+@pytest.mark.parametrize("status", BY_STATUS)
+def test_nothing_that_the_api_says_breaks_the_line_or_holds_the_key(status: int, name: str) -> None:
+    told = error(status, {"error": "x", name: f"one\ntwo {KEY} " + "x" * 5000})
+    assert "\n" not in told.what
+    assert KEY not in told.what
+    assert len(told.what) < 800
+
+
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(
     status=st.sampled_from(list(BY_STATUS)),
-    body=JUNK | st.fixed_dictionaries({}, optional={"error": JUNK}),
+    body=JUNK | st.fixed_dictionaries({}, optional=dict.fromkeys(("error", "code", *NAMED), JUNK)),
 )
 def test_whatever_comes_is_one_line_with_its_status(status: int, body: Any) -> None:
     told = error(status, body)
