@@ -43,8 +43,9 @@ check: setup ## run the linters and the type checkers
 audit: $(READY) ## look the locked packages up among known vulnerabilities
 	@$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes
 
-soak: $(READY) ## run 10,000 simulated stories of bad days
+soak: setup ## run 10,000 simulated stories of bad days, then kill every kind at every request
 	@$(BIN)/python -m tests.simulation --soak 10000
+	@OPENRELAY_SOAK=1 $(BIN)/python -m pytest -n auto tests/engine/test_kill_matrix.py
 
 bench: setup ## measure against an engine that does nothing, and a provider as the documentation teaches
 	@$(BIN)/python scripts/bench.py

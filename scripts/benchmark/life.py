@@ -61,6 +61,7 @@ class Measured:
 
 
 FULL = (
+    Life("vm", 64, 3.0, commands=["up"]),
     Life("vm", 16, 10.0, once=["plain"]),
     Life("vm", 64, 10.0, once=["plain"]),
     Life("vm", 256, 10.0),

@@ -233,7 +233,7 @@ def test_a_protected_machine_is_neither_replaced_nor_deleted_until_the_program_s
         f"VM 'trainer': gpu_count cannot change without a new one, and deletion_protection is on; "
         f"{held} first"
     ]
-    deleted = [f"VM 'trainer': it is not deleted, and deletion_protection is on; {held} first"]
+    deleted = [f"VM 'trainer': it is to be deleted, and deletion_protection is on; {held} first"]
 
     assert stack.preview(bigger).errors == replaced
     assert stack.up(bigger).errors == replaced
