@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests on the real engine wait more than they work.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check audit soak bench picture lock clean
@@ -26,7 +28,7 @@ demo: setup ## bring a stack up, change it, break it, destroy it: on the emulato
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## run the tests, those on the real Pulumi engine too
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: setup ## run the linters and the type checkers
 	@$(BIN)/ruff format --check .
@@ -45,7 +47,7 @@ audit: $(READY) ## look the locked packages up among known vulnerabilities
 
 soak: setup ## run 10,000 simulated stories of bad days, then kill every kind at every request
 	@$(BIN)/python -m tests.simulation --soak 10000
-	@OPENRELAY_SOAK=1 $(BIN)/python -m pytest -n auto tests/engine/test_kill_matrix.py
+	@OPENRELAY_SOAK=1 $(BIN)/python -m pytest -n $(WORKERS) tests/engine/test_kill_matrix.py
 
 bench: setup ## measure against an engine that does nothing, and a provider as the documentation teaches
 	@$(BIN)/python scripts/bench.py
