@@ -341,6 +341,7 @@ class Story:
 
     def _mend_machines(self) -> None:
         """What stalled, or shows what nobody knows, comes up after all."""
+        self.world.call("GET", "/_emulator/world")  # what has become due since is carried out
         for machines, path in (
             (self.world.live_vms(), "vms"),
             (self.world.live_clusters(), "clusters"),
