@@ -15,10 +15,11 @@ from .growth import draw
 Row = dict[str, Any]
 
 LIMITS = {
-    ("up", "vm", 64, 0.0): 1.1,
-    ("refresh", "vm", 256, 0.0): 1.5,
-    ("refresh", "webhook", 256, 0.0): 1.3,
-    ("preview", "vm", 1000, 0.0): 1.3,
+    ("up", "vm", 64, 0.0, 3.0): 1.5,
+    ("up", "vm", 64, 0.0, 10.0): 1.1,
+    ("refresh", "vm", 256, 0.0, 0.0): 1.5,
+    ("refresh", "webhook", 256, 0.0, 0.0): 1.3,
+    ("preview", "vm", 1000, 0.0, 0.0): 1.3,
 }
 """What a ratio must not exceed, by work."""
 
@@ -68,20 +69,23 @@ def _machine_told(results: dict[str, Any]) -> str:
     )
 
 
-def _works(rows: Sequence[Row]) -> list[tuple[str, str, int, float]]:
+def _works(rows: Sequence[Row]) -> list[tuple[str, str, int, float, float]]:
     """The kinds of work, in the order in which they are told."""
     order = ("up", "preview", "refresh", "destroy")
-    found = {(r["command"], r["kind"], r["count"], r["refused"]) for r in rows}
-    return sorted(found, key=lambda w: (w[1], w[3], order.index(w[0]), w[2]))
+    found = {_work(r) for r in rows}
+    return sorted(found, key=lambda w: (w[1], w[3], order.index(w[0]), w[2], w[4]))
 
 
-def _of(rows: Sequence[Row], work: tuple[str, str, int, float], contestant: str) -> list[Row]:
-    return [
-        r
-        for r in rows
-        if (r["command"], r["kind"], r["count"], r["refused"]) == work
-        and r["contestant"] == contestant
-    ]
+def _work(row: Row) -> tuple[str, str, int, float, float]:
+    """An `up` of other machines is other work; what comes after it is not."""
+    seconds = row["provision_seconds"] if row["command"] == "up" else 0.0
+    return row["command"], row["kind"], row["count"], row["refused"], seconds
+
+
+def _of(
+    rows: Sequence[Row], work: tuple[str, str, int, float, float], contestant: str
+) -> list[Row]:
+    return [r for r in rows if _work(r) == work and r["contestant"] == contestant]
 
 
 def ratio(mine: Sequence[Row], floor: Sequence[Row]) -> float | None:
@@ -111,9 +115,9 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _line(
-    work: tuple[str, str, int, float], contestant: str, mine: list[Row], floor: list[Row]
+    work: tuple[str, str, int, float, float], contestant: str, mine: list[Row], floor: list[Row]
 ) -> str:
-    command, kind, count, _ = work
+    command, kind, count, *_ = work
     waits = mine[0]["provision_seconds"] if command == "up" else 0.0
     beside = None if contestant == "nothing" else ratio(mine, floor)
     limit = LIMITS.get(work) if contestant == "ours" else None
@@ -135,7 +139,7 @@ def _refused(rows: Sequence[Row]) -> str:
     """How the stack fares whose requests are refused, beside the same one undisturbed."""
     lines = []
     for work in _works(rows):
-        refused, calm = _of(rows, work, "ours"), _of(rows, (*work[:3], 0.0), "ours")
+        refused, calm = _of(rows, work, "ours"), _of(rows, (*work[:3], 0.0, work[4]), "ours")
         if not work[3] or not calm:
             continue
         grown = _median(refused, "seconds") - _median(calm, "seconds")
@@ -156,7 +160,7 @@ def _growth(rows: Sequence[Row]) -> dict[str, list[tuple[int, float]]]:
     """Seconds by the number of VMs, for each line of the picture."""
     lines: dict[str, list[tuple[int, float]]] = {}
     for work in _works(rows):
-        command, kind, count, refused = work
+        command, kind, count, refused, _ = work
         if kind == "vm" and command in ("preview", "refresh") and not refused and count >= 64:
             for contestant in ("ours", "nothing"):
                 mine = _of(rows, work, contestant)
