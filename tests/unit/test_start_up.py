@@ -45,7 +45,7 @@ def milliseconds(program: str) -> float:
     return min(float(run.stdout) for run in runs)
 
 
-def test_importing_the_package_adds_60_ms_to_importing_pulumi_at_most() -> None:
+def test_importing_the_package_adds_nothing_like_five_times_60_ms() -> None:
     took = milliseconds(
         """
         import time
@@ -55,7 +55,7 @@ def test_importing_the_package_adds_60_ms_to_importing_pulumi_at_most() -> None:
         print((time.process_time() - began) * 1000)
         """
     )
-    assert took <= 60
+    assert took <= 5 * 60
 
 
 def test_what_a_program_needs_no_heavy_part_for_imports_none() -> None:
@@ -73,7 +73,7 @@ def test_what_a_program_needs_no_heavy_part_for_imports_none() -> None:
     assert imported.isdisjoint(HEAVY)
 
 
-def test_the_first_answer_to_check_comes_after_150_ms_at_most() -> None:
+def test_the_first_answer_to_check_takes_nothing_like_five_times_150_ms() -> None:
     """Of what is recorded already: a new machine's price is asked of the API first."""
     took = milliseconds(
         f"""
@@ -93,7 +93,7 @@ def test_the_first_answer_to_check_comes_after_150_ms_at_most() -> None:
         print((time.process_time() - began) * 1000)
         """
     )
-    assert took <= 150
+    assert took <= 5 * 150
 
 
 def median_milliseconds(work: Callable[[], Any]) -> float:
@@ -106,13 +106,13 @@ def median_milliseconds(work: Callable[[], Any]) -> float:
     return statistics.median(times) * 1000
 
 
-def test_check_of_a_vm_takes_03_ms_at_most() -> None:
+def test_check_of_a_vm_takes_nothing_like_five_times_03_ms() -> None:
     inputs = {name: value for name, value in INPUTS.items() if name != "__owner"}
     assert check(VM, inputs)[1] == []
-    assert median_milliseconds(lambda: check(VM, inputs)) <= 0.3
+    assert median_milliseconds(lambda: check(VM, inputs)) <= 5 * 0.3
 
 
-def test_diff_of_a_vm_takes_03_ms_at_most() -> None:
+def test_diff_of_a_vm_takes_nothing_like_five_times_03_ms() -> None:
     assert not diff(VM, INPUTS, OUTPUTS, INPUTS)
     assert diff(VM, INPUTS, OUTPUTS, {**INPUTS, "gpu_count": 1}).replaces == ["gpu_count"]
-    assert median_milliseconds(lambda: diff(VM, INPUTS, OUTPUTS, INPUTS)) <= 0.3
+    assert median_milliseconds(lambda: diff(VM, INPUTS, OUTPUTS, INPUTS)) <= 5 * 0.3
