@@ -13,19 +13,22 @@ Tried with the SDK from 3.268 to 3.272 by `tests/engine/test_contract.py`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
+from pulumi import Output
 from pulumi.output import Unknown as EngineUnknown
 
 from .errors import Interrupted
+from .lifecycle.fields import Deferred
 from .lifecycle.unknown import UNKNOWN, Unknown
 
 CALLS_AT_ONCE = 1024
@@ -370,6 +373,72 @@ def _end_with_engine(host: str, port: int) -> None:
 
 
 # The program's own process.
+
+_OUTPUTS_ELSEWHERE = frozenset({"id", "urn"})
+_deferring = False
+
+
+def defer_outputs(base: type[Any]) -> None:
+    """Let resources of this class make the Output of a property when somebody first reads it.
+
+    The SDK makes one for each property of each resource: five futures and a task, which its event
+    loop carries until the resource is there. 1,000 VMs have 73,000, and a program reads a handful.
+    It also reads the types of a class anew for each of its resources; here, once.
+    """
+    global _deferring
+    from pulumi.runtime import rpc
+
+    sdk: Any = rpc
+    if _deferring or not hasattr(sdk, "transfer_properties"):
+        return
+    _deferring = True
+    transfer = sdk.transfer_properties
+    types: Any = getattr(sdk, "_types", None)
+    if hasattr(types, "resource_types"):
+        types.resource_types = functools.cache(types.resource_types)
+
+    def defer(res: Any, props: Iterable[str], *rest: Any) -> dict[str, Any]:
+        if not isinstance(res, base):
+            return dict(transfer(res, props, *rest))
+        unread = {
+            name: _Unread(functools.partial(transfer, res, {name: None}, *rest), res, name)
+            for name in props
+            if name not in _OUTPUTS_ELSEWHERE
+        }
+        res.__dict__.update(unread)
+        return {name: output.answer for name, output in unread.items()}
+
+    sdk.transfer_properties = defer
+
+
+class _Unread(Output[Any], Deferred):
+    """Stands for an Output that nobody has read yet. The engine may answer before or after that."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]], res: Any, name: str) -> None:
+        self._make = make
+        self._res = res
+        self._name = name
+        self._made: Output[Any] | None = None
+        self._resolve: Any = None
+        self._answered: tuple[Any, ...] | None = None
+
+    def answer(self, *answer: Any) -> None:
+        """What the SDK calls with the value, whether it is known and secret, and the rest."""
+        self._answered = answer
+        if self._resolve is not None:
+            self._resolve(*answer)
+
+    def read(self) -> Output[Any]:
+        if self._made is None:
+            self._resolve = self._make()[self._name]
+            self._made = self._res.__dict__[self._name]
+            if self._answered is not None:
+                self._resolve(*self._answered)
+        return self._made
+
+    def apply(self, *args: Any, **keywords: Any) -> Output[Any]:
+        # Who exports a resource as a whole reads past its attributes.
+        return self.read().apply(*args, **keywords)
 
 
 def end_quietly() -> None:

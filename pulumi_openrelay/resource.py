@@ -18,7 +18,7 @@ import pulumi
 
 from .bill import OUTPUT as RATE
 from .bill import add_to_bill
-from .engine import end_quietly
+from .engine import defer_outputs, end_quietly
 from .lifecycle.fields import (
     OWNER,
     Field,
@@ -131,6 +131,7 @@ class Resource(_Declared):
         self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None
     ) -> None:
         end_quietly()
+        defer_outputs(Resource)
         secret = [name for name, field in self.fields.items() if field.secret]
         properties: dict[str, Any] = dict.fromkeys(self.fields)
         for name, value in inputs.items():

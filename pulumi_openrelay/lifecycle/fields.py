@@ -50,6 +50,14 @@ BEFORE = "__before"
 """An output: how a setting of the account was found, which a delete restores."""
 
 
+class Deferred:
+    """Stands for the value of a property until somebody reads it."""
+
+    def read(self) -> Any:
+        """The value itself."""
+        raise NotImplementedError
+
+
 class Role(Enum):
     """What a change of the property does."""
 
@@ -116,7 +124,10 @@ class Field:
     @overload
     def __get__(self, instance: object, owner: type) -> Any: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
-        return self if instance is None else instance.__dict__[self.name]
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name]
+        return value.read() if isinstance(value, Deferred) else value
 
     def __set__(self, instance: object, value: object) -> None:
         raise AttributeError(f"{self.name} is set by the engine alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,37 @@ def test_the_engine_module_holds_with_this_sdk(sdk: Stack, cloud: ServedWorld) -
     calm(cloud)
     assert sdk.destroy().code == 0
     assert cloud.world.live_vms() == []
+
+
+def test_an_output_reads_the_same_whenever_it_is_read(sdk: Stack) -> None:
+    """Before the engine has answered, after it has, or as a part of the whole resource; and what is
+    secret stays so."""
+    program = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    vm = relay.Vm(
+        "trainer", ssh_key_ids=[key.id], resource_size="small", env_vars={"TOKEN": "hidden"}
+    )
+    late = vm.id.apply(lambda _: pulumi.Output.all(vm.status, vm.gpu_count, vm.env_vars))
+    pulumi.export("early", pulumi.Output.all(vm.status, vm.gpu_count))
+    pulumi.export("late", late)
+    pulumi.export("lifted", vm.env_vars["TOKEN"])
+    pulumi.export("whole", vm)
+    """
+    up = sdk.up(program)
+    assert up.code == 0, up.text
+    outputs = sdk.outputs()
+    assert outputs["early"] == ["running", 0]
+    assert outputs["late"] == ["running", 0, {"TOKEN": "hidden"}]
+    assert outputs["lifted"] == "hidden"
+    assert outputs["whole"]["status"] == "running"
+    assert outputs["whole"]["resource_size"] == "small"
+    assert outputs["whole"]["env_vars"] == {"TOKEN": "hidden"}
+    assert "hidden" not in json.dumps(sdk.export())
+    assert sdk.preview(program).changed == {}
+
+    broken = 'relay.Vm("broken", ssh_key_ids=[vm.status], resource_size="x")'
+    failed = sdk.up(f"{program}\n    {broken}")
+    assert len(failed.errors) == 1, failed.text
 
 
 def test_sixty_four_machines_come_up_at_once(stack: Stack, cloud: ServedWorld) -> None:
