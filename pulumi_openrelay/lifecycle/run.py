@@ -211,6 +211,8 @@ class Lifecycle:
         self._set_deadline(inputs)
         if outputs:
             self._own(resource_id, outputs)
+        else:
+            self.session.history.refer(self.call.urn, resource_id)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
             now = self._read(remote, outputs)
@@ -233,6 +235,11 @@ class Lifecycle:
             call.warn(
                 f"{resource_id} is not ended, because it is this resource itself: what was to "
                 f"replace it took it over; to have a new one, change an input, such as name"
+            )
+            return
+        if self.session.history.let_go(call.urn, resource_id):
+            call.warn(
+                f"{resource_id} is not ended, because another resource of this program has it now"
             )
             return
         self._refuse_protected(resource_id, outputs)

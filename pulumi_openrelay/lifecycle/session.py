@@ -149,6 +149,7 @@ class History:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[str, str | None]] = {}
+        self._referred: dict[str, str] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
         self.ended: set[str] = set()
@@ -159,6 +160,22 @@ class History:
         """diff was asked about this record, or create has made it."""
         with self._lock:
             self._own[urn] = (resource_id, mark)
+
+    def refer(self, urn: str, resource_id: str) -> None:
+        """The program reads this one, and does not own it."""
+        with self._lock:
+            self._referred[urn] = resource_id
+
+    def let_go(self, urn: str, resource_id: str) -> bool:
+        """Whether another resource of the program has this id, so that this one's record of it goes
+        and the thing itself stays: a renamed resource that `adopt` took over, or `.get` reads."""
+        with self._lock:
+            others = {urn: own_id for urn, (own_id, _) in self._own.items()} | self._referred
+            others.pop(urn, None)
+            if resource_id not in _of_the_same_type(urn, others):
+                return False
+            self._own.pop(urn, None)
+            return True
 
     def claims_name(self, urn: str, kind: str, name: str) -> bool:
         """Whether no other resource of this operation makes one of this kind and name."""
@@ -199,7 +216,8 @@ class History:
     def anothers(self, urn: str) -> set[str]:
         """The ids that are known to be other resources' own."""
         with self._lock:
-            return {own_id for other, (own_id, _) in self._own.items() if other != urn}
+            others = {other: own for other, (own, _) in self._own.items() if other != urn}
+            return _of_the_same_type(urn, others)
 
     def lives_on(self, urn: str, resource_id: str, mark: str | None) -> bool:
         """Whether a record to be deleted shares its id with the record that stays.
@@ -209,3 +227,13 @@ class History:
         """
         own = self._own.get(urn)
         return own is not None and own[0] == resource_id and own[1] != mark
+
+
+def _of_the_same_type(urn: str, ids: Mapping[str, str]) -> set[str]:
+    """The ids of resources of this one's type: two types may use the same id."""
+    return {one for other, one in ids.items() if _type(other) == _type(urn)}
+
+
+def _type(urn: str) -> str:
+    """`…::parent$type::name`; a parent does not matter."""
+    return urn.rpartition("::")[0].rpartition("::")[2].rpartition("$")[2]

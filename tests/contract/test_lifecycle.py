@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from pulumi_openrelay.lifecycle.fields import Role
 
 from .examples import EXAMPLES
 from .support import NAME, SETTINGS, THINGS, TOKENS, OperationFailed, Stack, program, resolved
+
+
+ADOPTING = [token for token in THINGS if "adopt" in KINDS[token].fields]
 
 
 def each(sort: str) -> list[tuple[str, str]]:
@@ -118,6 +122,28 @@ def test_two_stacks_of_one_program_never_share_one(token: str, least: bool) -> N
     assert mine.alive() == mine.recorded() | theirs.recorded()
     theirs.destroy()
     mine.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", ADOPTING)
+class TestTwoRecordsOfOneThing:
+    def test_a_renamed_resource_that_adopts_the_same_thing_keeps_it(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, name="chosen"))
+        made = stack.record().id
+        renamed = program(token, name="chosen", adopt=True)
+        renamed["renamed"] = renamed.pop(NAME)
+        stack.up(renamed)
+        assert stack.record("renamed").id == made
+        assert stack.recorded() == stack.alive() == {made}
+        assert any(f"{made} is not ended, because another" in w for w in stack.engine.warnings)
+
+    def test_the_last_of_them_to_be_deleted_ends_it(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        stack.engine.state.append(replace(stack.record(), name="copy"))
+        stack.refresh()
+        stack.destroy()
+        assert stack.alive() == set()
 
 
 @pytest.mark.parametrize("token", SETTINGS)
