@@ -27,8 +27,8 @@ from .diff import Changes, diff
 from .duration import seconds
 from .fields import MADE, OWNER, READY, SERVED, Role
 from .journal import Note
-from .make import Maker
-from .remote import Remote, describe, gone
+from .make import Maker, made_at
+from .remote import SETTLE_SECONDS, Remote, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
@@ -52,6 +52,8 @@ class Reading:
 
 
 SHORTEST_SECRET = 4
+YOUNG_SECONDS = 120.0
+"""How long after it was made a list may not show a thing yet."""
 CATALOG_SECONDS = 5.0
 """How long check tries to read a catalog."""
 
@@ -469,9 +471,7 @@ class Lifecycle:
         if row is not None and self._nothing_new(row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:
-            # A list may miss a thing while others come and go; two in a row do not.
-            self.call.wait(2.0)
-            row = remote.listed(self.call.now())
+            row = self._look_again(remote, outputs)
         full = row if self.kind.detail is None else remote.find(self.call.now())
         if full is not None and self.kind.lives(full):
             return self._merged(outputs, row, full)
@@ -480,6 +480,21 @@ class Lifecycle:
         if full is not None:
             self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None
+
+    def _look_again(self, remote: Remote, outputs: Bag) -> Row | None:
+        """Its row of a list that has missed it, where no request asks for it alone.
+
+        A list may miss a thing while others come and go; two in a row do not. It may lag behind
+        longer where the thing was just made.
+        """
+        made = made_at(self.kind, {self.kind.service.wire("created_at"): outputs.get("created_at")})
+        age = self.session.client.time(self.call) - (made or 0.0)
+        until = self.call.now() + (SETTLE_SECONDS if age < YOUNG_SECONDS else 0.0)
+        while True:
+            self.call.wait(2.0)
+            row = remote.listed(self.call.now())
+            if row is not None or self.call.now() >= until:
+                return row
 
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
         told, fields = self._facts(row), self.kind.fields

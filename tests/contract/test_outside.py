@@ -110,6 +110,16 @@ class TestDeletedOutside:
         stack.assert_nothing_lost()
 
 
+@pytest.mark.parametrize("token", THINGS)
+def test_a_list_that_lags_behind_loses_nothing_from_the_state(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token))
+    made = stack.record().id
+    stack.world.settings.change({"list_lag_seconds": 15.0})
+    stack.refresh()
+    assert stack.record().id == made
+
+
 @pytest.mark.parametrize("token", MACHINES)
 def test_a_machine_that_another_hand_has_terminated_is_made_again(token: str) -> None:
     """It stays listed for ever, and must not be taken for alive."""
