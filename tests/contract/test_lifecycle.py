@@ -13,7 +13,6 @@ from pulumi_openrelay.lifecycle.fields import Role
 from .examples import EXAMPLES
 from .support import NAME, SETTINGS, THINGS, TOKENS, OperationFailed, Stack, program, resolved
 
-
 ADOPTING = [token for token in THINGS if "adopt" in KINDS[token].fields]
 
 
