@@ -41,7 +41,7 @@ class ActionLifecycle(Lifecycle):
         """What was done is done."""
 
     def _do(self, inputs: Bag, doing: set[str]) -> Bag:
-        self._set_deadline(inputs)
+        self._set_deadline()
         remote = Remote(self.session, self.kind, self.call, str(inputs[NAME]), new=inputs)
         try:
             self._change(remote, doing)

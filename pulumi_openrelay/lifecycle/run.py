@@ -24,7 +24,6 @@ from .alike import AlikeMaker
 from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
-from .duration import seconds
 from .fields import MADE, OWNER, READY, SERVED, Role
 from .journal import Note
 from .make import Maker
@@ -121,7 +120,7 @@ class Lifecycle:
         Raises Failed, or FailedRecorded from the moment on that it exists.
         """
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        self._set_deadline()
         make = AlikeMaker if kind.nameless(inputs) else Maker
         maker = make(kind, self.session, call, inputs)
         try:
@@ -143,7 +142,7 @@ class Lifecycle:
                 remote.shown_once.update(kind.shown(row))
                 for surprise in kind.surprises(row):
                     call.warn(surprise)
-            self._set_deadline(inputs)
+            self._set_deadline()
             changed = self._differs(remote) if found else self._not_in_create(inputs)
             if changed and remote.fresh and kind.states is not None:
                 remote.wait(kind.states.running)
@@ -172,7 +171,7 @@ class Lifecycle:
         Raises FailedRecorded with what was done so far, or Failed where nothing was.
         """
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        self._set_deadline()
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
@@ -208,7 +207,7 @@ class Lifecycle:
         outputs: empty for one that no state records; that one must exist.
         """
         kind = self.kind
-        self._set_deadline(inputs)
+        self._set_deadline()
         if outputs:
             self._own(resource_id, outputs)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
@@ -375,10 +374,8 @@ class Lifecycle:
             kind.noun, call.name, reason.what, holds, f"{RETRY} to make another"
         )
 
-    def _set_deadline(self, inputs: Bag) -> None:
-        patience = seconds(inputs.get("capacity_timeout"))
-        own = self.call.timeout or self.kind.create_seconds
-        self.call.deadline = self.call.now() + own + patience
+    def _set_deadline(self) -> None:
+        self.call.deadline = self.call.now() + (self.call.timeout or self.kind.create_seconds)
 
     def _not_in_create(self, inputs: Bag) -> set[str]:
         """The properties that the create does not take, where they are not as it leaves them."""

@@ -46,7 +46,7 @@ class SettingLifecycle(Lifecycle):
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        self._set_deadline()
         remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
         mark = secrets.token_hex(4)
         outputs: Bag = {**inputs, MADE: mark, READY: False}
@@ -76,7 +76,7 @@ class SettingLifecycle(Lifecycle):
                 why = "what it was before this stack had it is not known"
             call.warn(f"it is left as it is, because {why}")
             return
-        self._set_deadline(outputs)
+        self._set_deadline()
         remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         ours = {
             field.name
