@@ -15,11 +15,12 @@ import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from .caller import Call
 from .errors import NotFound, OpenRelayError
+from .lifecycle.account_setting import SINGLETON
 from .lifecycle.check import check
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
+from .lifecycle.life import life
 from .lifecycle.session import Session
-from .lifecycle.setting import SINGLETON, life
 from .provider import Provider
 
 PROVIDER = "__provider"

@@ -94,7 +94,7 @@ class Provider(ResourceProvider):
             self._life(call).delete(_id, plain(_props))
 
     def _life(self, call: EngineCall) -> Lifecycle:
-        from .lifecycle.setting import life
+        from .lifecycle.life import life
         from .plugin import session
 
         if self.kind.startswith("relay:"):

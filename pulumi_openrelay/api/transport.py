@@ -94,13 +94,6 @@ class HttpxTransport:
             raise AnswerLost("the API did not answer in time")
         return answer.result()
 
-    def close(self) -> None:
-        """End its connections."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     def _answer(self, request: WireRequest, answer: Future[WireAnswer]) -> None:
         try:
             answer.set_result(self._send(request))

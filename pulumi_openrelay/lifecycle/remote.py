@@ -284,7 +284,7 @@ class Remote:
         if status in goal:
             return self.kind.lacks(row, self.new) is None
         if states.rests(status) and status != stale:
-            raise MachineFailed(f"it is {describe(row)}")
+            raise MachineFailed(f"it {condition(row)}")
         if not self.kind.lives(row):
             raise gone(f"it was ended while we waited ({describe(row)})")
         return False
@@ -330,6 +330,12 @@ def describe(row: Row) -> str:
     status = str(row.get("status"))
     why = row.get("statusReason") or row.get("provisioningStage") or row.get("ended_reason")
     return f"{status}: {' '.join(str(why).split())}" if why else status
+
+
+def condition(row: Row) -> str:
+    """The same as what a sentence goes on with: `is stopped`, `has failed: vm_exited`."""
+    said = describe(row)
+    return f"has {said}" if said.startswith("failed") else f"is {said}"
 
 
 def gone(what: str) -> MachineGone:

@@ -27,7 +27,7 @@ from .diff import Changes, diff
 from .fields import MADE, OWNER, READY, SERVED, Role
 from .journal import Note
 from .make import Maker
-from .remote import Remote, describe, gone
+from .remote import Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
@@ -222,7 +222,8 @@ class Lifecycle:
             ) from error
         unwell = None
         if kind.states is not None and outputs.get(READY) is False:
-            unwell = f"it was not ready when it was made or changed, and is {now.get('status')}"
+            state = condition({"status": now.get("status")})
+            unwell = f"it was not ready when it was made or changed, and {state}"
         return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:

@@ -154,7 +154,7 @@ def test_bad_input_is_refused_in_preview_by_the_propertys_name(
     problems = [error.split(" has a problem: ")[1] for error in refused.errors]
     assert sorted(problems) == [
         "cloud_init should be a script that begins with a shebang, such as #!/bin/bash",
-        "env_vars should be a valid string",
+        "env_vars should be a valid string (element TOKEN)",
         "gpu_count should be greater than or equal to 1, not 0",
     ]
     assert "hidden-marker" not in refused.text
@@ -204,7 +204,7 @@ def test_a_failed_machine_says_why_and_the_next_up_replaces_it(
 
     broken = stack.resources()["trainer"]["id"]
     assert failed.errors == [
-        "VM 'trainer': it is failed: container failed to start: no such image; it exists and is "
+        "VM 'trainer': it has failed: container failed to start: no such image; it exists and is "
         f"recorded ({broken}); run `pulumi up` again, which replaces it"
     ]
 

@@ -77,7 +77,7 @@ def test_a_stalled_machine_is_kept_and_every_up_waits_for_the_same_one(
     ("outcome", "setting", "what"),
     [
         ({"type": "stall"}, "on_timeout", "it was not running within 1 s (deploying"),
-        ({"type": "fail", "reason": "no such image"}, "on_failure", "it is failed: no such image"),
+        ({"type": "fail", "reason": "no such image"}, "on_failure", "it has failed: no such image"),
     ],
 )
 def test_a_machine_that_the_program_gives_up_on_is_ended_and_bills_nothing(
@@ -110,7 +110,7 @@ def test_a_failed_machine_is_kept_and_the_next_up_replaces_it(
     kept = live(cloud)
     for noun, name in (("VM", "trainer"), ("inference cluster", "llm")):
         assert (
-            f"{noun} '{name}': it is failed: no such image; it exists and is recorded "
+            f"{noun} '{name}': it has failed: no such image; it exists and is recorded "
             f"({kept[name]}); run `pulumi up` again, which replaces it"
         ) in failed.errors
         assert stack.resources()[name]["id"] == kept[name]

@@ -98,7 +98,7 @@ class TestImports:
         assert imported(statement) & (EXTRAS | HEAVY) == set()
 
     def test_the_plugin_needs_no_extra(self) -> None:
-        loaded = imported("import pulumi_openrelay.plugin, pulumi_openrelay.lifecycle.setting")
+        loaded = imported("import pulumi_openrelay.plugin, pulumi_openrelay.lifecycle.life")
         assert loaded & EXTRAS == set()
 
     def test_nothing_but_the_parts_of_an_extra_imports_one(self) -> None:

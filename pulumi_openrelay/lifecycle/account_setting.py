@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import OpenRelayError
 from . import sentences
-from .action import ActionLifecycle
 from .fields import BEFORE, MADE, OWNER, READY, Role
 from .journal import Note
 from .remote import Remote
@@ -15,20 +14,10 @@ from .run import Bag, Lifecycle
 from .sentences import Failed, FailedRecorded
 
 if TYPE_CHECKING:
-    from ..caller import Call
-    from .declare import Kind
     from .diff import Changes
-    from .session import Session
 
 SINGLETON = "account"
 """The id of every setting: there is one of its kind."""
-
-
-def life(kind: Kind, session: Session, call: Call) -> Lifecycle:
-    """The life of one resource, on behalf of one call."""
-    if kind.acts:
-        return ActionLifecycle(kind, session, call)
-    return (SettingLifecycle if kind.singleton else Lifecycle)(kind, session, call)
 
 
 class SettingLifecycle(Lifecycle):
