@@ -185,7 +185,8 @@ class Client:
         if caller.now() + pause > caller.deadline:
             failure.out_of_time = True
             raise _doubted(failure, doubted)
-        logger.debug("again in %.1f s: %s", pause, failure.what)
+        # What the API says of it may repeat a secret of the request.
+        logger.debug("again in %.1f s: %s", pause, type(failure).__name__)
         if isinstance(failure, Unreachable) and tries == 1:
             caller.report(f"{failure.what}, trying again")
         caller.wait(pause)

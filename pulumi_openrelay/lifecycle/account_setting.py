@@ -35,6 +35,7 @@ class SettingLifecycle(Lifecycle):
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         kind, call = self.kind, self.call
+        call.hide(inputs)
         self._set_deadline()
         remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
         mark = secrets.token_hex(4)
@@ -46,7 +47,7 @@ class SettingLifecycle(Lifecycle):
             self._change(remote, self._not_in_create(inputs))
             return SINGLETON, self._settled(remote, outputs)
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error)
             if not remote.sent:
                 self.session.journal.forget(str(inputs.get(OWNER)), call.urn)
                 said = sentences.not_changed(kind.noun, call.name, SINGLETON, reason)
@@ -56,6 +57,7 @@ class SettingLifecycle(Lifecycle):
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
         kind, call, history = self.kind, self.call, self.session.history
+        call.hide(outputs)
         before = outputs.get(BEFORE)
         if history.lives_on(call.urn, resource_id, outputs.get(MADE)):
             return
@@ -78,7 +80,7 @@ class SettingLifecycle(Lifecycle):
             self._change(remote, ours)
         except Exception as error:
             raise Failed(
-                sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
+                sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
             ) from error
         self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
