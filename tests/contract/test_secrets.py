@@ -167,7 +167,7 @@ class TestInWhatWeSay:
         said += outcome(stack, lambda: stack.up(declared))
         assert any("(500: [secret] may not do that)" in line for line in heard)
         stack.world.faults.clear()
-        refuse(403, ".")
+        refuse(403, "/(vms|clusters)")
         said += (read := outcome(stack, stack.refresh))
         said += (ended := outcome(stack, stack.destroy))
         assert "403: [secret] may not do that" in read
