@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import math
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -198,6 +199,27 @@ def _unplain(value: Any) -> Any:
     return value
 
 
+# A file for `pulumi import --file`: what the engine would have been sent, as JSON.
+
+_IS = "4dabf18193072939515e22adb298388d"
+"""The key under which the engine finds what sort of value an object stands for."""
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the sort
+
+
+def importable(provider: Any, bag: Mapping[str, Any], secret: Collection[str]) -> dict[str, Any]:
+    """A bag of a resource of this provider, as the engine reads it from a file of imports.
+
+    secret: the names of those that it shall record as ciphertext.
+    """
+    from pulumi.dynamic.dynamic import serialize_provider
+
+    hidden = {
+        key: {_IS: _SECRET, "plaintext": json.dumps(value)} if key in secret else value
+        for key, value in bag.items()
+    }
+    return {**hidden, _PROVIDER: serialize_provider(provider)}
+
+
 def _struct(bag: Mapping[str, Any]) -> Any:
     from google.protobuf import struct_pb2
 
@@ -310,12 +332,19 @@ def _detail(detail: Any, request: Any, name: str, *, replaces: bool) -> None:
 
 # Progress: the engine's own address is the plugin's last argument.
 
+LOG_SECONDS = 5.0
+"""How long the engine may take to take a line."""
+
 _engine: Any = None
 _engine_missing = False
 
 
 def _log(urn: str, text: str, *, warning: bool) -> None:
-    """Show a line at the resource: progress on its own line, or a warning that stays."""
+    """Show a line at the resource: progress on its own line, or a warning that stays.
+
+    A line that a busy engine does not take is dropped, a warning only the second time; without an
+    engine that takes any, all are. None of it may fail a deployment.
+    """
     global _engine, _engine_missing
     if _engine_missing or not urn:
         return
@@ -326,17 +355,16 @@ def _log(urn: str, text: str, *, warning: bool) -> None:
         with _lock:
             if _engine is None:
                 _engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[-1]))
-        _engine.Log(
-            engine_pb2.LogRequest(
-                severity=engine_pb2.WARNING if warning else engine_pb2.INFO,
-                message=text,
-                urn=urn,
-                ephemeral=not warning,
-            ),
-            timeout=5,
-        )
-    except Exception:  # noqa: BLE001 - a line that cannot be shown must not fail a deployment
+        severity = engine_pb2.WARNING if warning else engine_pb2.INFO
+        show, request = _engine.Log, engine_pb2.LogRequest
+    except (ImportError, AttributeError):
         _engine_missing = True
+        return
+    for _ in range(2 if warning else 1):
+        with contextlib.suppress(Exception):
+            line = request(severity=severity, message=text, urn=urn, ephemeral=not warning)
+            show(line, timeout=LOG_SECONDS)
+            return
 
 
 # After a kill -9 of the CLI nobody tells the plugin, whose calls would go on while the user runs

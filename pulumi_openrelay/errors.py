@@ -33,10 +33,12 @@ RETRY = "run `pulumi up` again"
 class OpenRelayError(Exception):
     """The root. `what` is a clause ("the API ..."), `advice` an imperative or None.
 
-    outcome_unknown: whether what the failed request asked for may have been done.
+    outcome_unknown: whether what the failed request asked for may have been done. out_of_time:
+    whether the caller's deadline is what ended the tries: who has longer may try again.
     """
 
     outcome_unknown = False
+    out_of_time = False
 
     def __init__(self, what: str, advice: str | None = None) -> None:
         super().__init__(what)

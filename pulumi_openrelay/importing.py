@@ -6,26 +6,20 @@ written. A file that brings inputs and outputs along needs no provider: the engi
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from pulumi.dynamic.dynamic import serialize_provider
 
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from .caller import Call
+from .engine import importable
 from .errors import NotFound, OpenRelayError
+from .lifecycle.account_setting import SINGLETON
 from .lifecycle.check import check
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
+from .lifecycle.life import life
 from .lifecycle.session import Session
-from .lifecycle.setting import SINGLETON, life
 from .provider import Provider
-
-PROVIDER = "__provider"
-# How the engine marks a secret.
-SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105
-IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
 
 def kind_of(noun: str) -> Kind:
@@ -45,7 +39,8 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     """
     reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
-    provider = serialize_provider(Provider(kind.token))
+    provider = Provider(kind.token)
+    secret = {field.name for field in kind.fields.values() if field.secret}
     given = {
         field.name: reading.outputs[field.name]
         for field in kind.fields.values()
@@ -60,18 +55,8 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
         "type": f"pulumi-python:dynamic/{kind.token}",
         "name": name,
         "id": resource_id,
-        "inputs": {**_hidden(kind, inputs), PROVIDER: provider},
-        "outputs": {**_hidden(kind, reading.outputs), READY: True, PROVIDER: provider},
-    }
-
-
-def _hidden(kind: Kind, bag: dict[str, Any]) -> dict[str, Any]:
-    """The bag with its secrets as the engine reads them from a file: it records ciphertext."""
-    return {
-        key: {SECRET: IS_SECRET, "plaintext": json.dumps(value)}
-        if key in kind.fields and kind.fields[key].secret
-        else value
-        for key, value in bag.items()
+        "inputs": importable(provider, inputs, secret),
+        "outputs": importable(provider, {**reading.outputs, READY: True}, secret),
     }
 
 

@@ -7,7 +7,6 @@ id goes into every generated name, so that a stack finds what it lost and never 
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,8 +21,9 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from .engine import current_call
-from .errors import OpenRelayError
+from .engine import EngineCall, current_call
+from .errors import Misconfigured, OpenRelayError
+from .lifecycle.sentences import known
 
 LEFTOVER_SECONDS = 20.0
 
@@ -55,16 +55,30 @@ class OwnerProvider(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """The stack ends, and this is the last of it: say what is still there all the same."""
+        call = current_call()
+        try:
+            self._warn_of_leftovers(call, _id)
+        except Exception as error:  # noqa: BLE001 - all that was to be ended has been
+            call.warn(_not_looked(known(error)))
+
+    def _warn_of_leftovers(self, call: EngineCall, owner: str) -> None:
         from .lifecycle.leftovers import warn_of_leftovers
         from .lifecycle.service import SERVICES
         from .plugin import session
 
         import_module("pulumi_openrelay.relay")  # whose kinds are there once it is imported
-        call = current_call()
         call.deadline = call.now() + LEFTOVER_SECONDS
         for service in SERVICES.values():
-            with suppress(OpenRelayError):
-                warn_of_leftovers(session(self._get, service), service, call, _id)
+            try:
+                warn_of_leftovers(session(self._get, service), service, call, owner)
+            except Misconfigured:
+                continue  # without a key, this stack made nothing there
+            except OpenRelayError as error:
+                call.warn(f"{service.title}: {_not_looked(error)}")
+
+
+def _not_looked(error: OpenRelayError) -> str:
+    return f"what this stack may have left behind could not be looked for: {error.what}"
 
 
 class Owner(pulumi.dynamic.Resource, module="openrelay", name="Owner"):

@@ -26,9 +26,10 @@ from pulumi.dynamic import (
 from .engine import EngineCall, current_call, plain, unplain
 from .errors import Misconfigured
 from .lifecycle.declare import ACTIONS, KINDS
-from .lifecycle.sentences import Failed, FailedRecorded
+from .lifecycle.sentences import Failed, FailedRecorded, known, unchanged
 
 if TYPE_CHECKING:
+    from .lifecycle.declare import Kind
     from .lifecycle.run import Lifecycle
 
 
@@ -53,7 +54,7 @@ class Provider(ResourceProvider):
         self._get = req.config.get
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        with _told() as call:
+        with self._told(changes=False) as call:
             inputs, problems = self._life(call).check(plain(_olds), plain(news))
         # The engine would show the value of a property that a failure names, a secret one too.
         failures = [CheckFailure("", f"{name} {reason}") for name, reason in problems]
@@ -61,7 +62,7 @@ class Provider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         olds = plain(_olds)
-        with _told() as call:
+        with self._told(changes=False) as call:
             changes, deletes_first = self._life(call).diff(
                 _id, call.old_inputs(olds), olds, plain(_news)
             )
@@ -69,13 +70,13 @@ class Provider(ResourceProvider):
         return DiffResult(bool(changes), changes.replaces, delete_before_replace=deletes_first)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        with _told() as call:
+        with self._told() as call:
             resource_id, outputs = self._life(call).create(plain(props))
         return CreateResult(resource_id, unplain(outputs))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         outputs = plain(props)
-        with _told() as call:
+        with self._told(changes=False) as call:
             reading = self._life(call).read(id_, call.old_inputs(outputs), outputs)
             if reading is None:
                 return ReadResult("", {})
@@ -85,38 +86,45 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         olds = plain(_olds)
-        with _told() as call:
+        with self._told() as call:
             outputs = self._life(call).update(_id, call.old_inputs(olds), olds, plain(_news))
         return UpdateResult(unplain(outputs))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        with _told() as call:
+        with self._told() as call:
             self._life(call).delete(_id, plain(_props))
 
     def _life(self, call: EngineCall) -> Lifecycle:
-        from .lifecycle.setting import life
+        from .lifecycle.life import life
         from .plugin import session
 
-        if self.kind.startswith("relay:"):
-            import_module("pulumi_openrelay.relay")  # whose kinds are there once it is imported
-        kind = KINDS.get(self.kind) or ACTIONS[self.kind]
+        kind = self._kind()
         try:
             shared = session(self._get, kind.service)
         except Misconfigured as error:
-            call.fail(f"{kind.service.title}: {error.what}; {error.advice}")
-            raise
+            raise Failed(f"{kind.service.title}: {error.what}; {error.advice}") from error
         return life(kind, shared, call)
 
+    def _kind(self) -> Kind:
+        if self.kind.startswith("relay:"):
+            import_module("pulumi_openrelay.relay")  # whose kinds are there once it is imported
+        return KINDS.get(self.kind) or ACTIONS[self.kind]
 
-@contextmanager
-def _told() -> Iterator[EngineCall]:
-    """The engine's call; a failure in it reaches the user as its one sentence."""
-    call = current_call()
-    try:
-        yield call
-    except FailedRecorded as failure:
-        call.fail_recorded(str(failure), failure.id, failure.outputs, failure.inputs)
-        raise
-    except Failed as failure:
-        call.fail(str(failure))
-        raise
+    @contextmanager
+    def _told(self, *, changes: bool = True) -> Iterator[EngineCall]:
+        """The engine's call; a failure in it reaches the user as its one sentence, one that nobody
+        foresaw too. changes: whether the call may change something."""
+        call = current_call()
+        try:
+            yield call
+        except FailedRecorded as failure:
+            call.fail_recorded(str(failure), failure.id, failure.outputs, failure.inputs)
+            raise
+        except Failed as failure:
+            call.fail(str(failure))
+            raise
+        except Exception as error:
+            kind = KINDS.get(self.kind) or ACTIONS.get(self.kind)
+            noun = kind.noun if kind else self.kind
+            call.fail(unchanged(noun, call.name, known(error), certain=not changes))
+            raise

@@ -183,8 +183,12 @@ class Client:
         if asked is not None:
             pause = max(asked, min(pause, 1.0))
         if caller.now() + pause > caller.deadline:
+            failure.out_of_time = True
             raise _doubted(failure, doubted)
-        logger.debug("again in %.1f s: %s", pause, failure.what)
+        # What the API says of it may repeat a secret of the request.
+        logger.debug("again in %.1f s: %s", pause, type(failure).__name__)
+        if isinstance(failure, Unreachable) and tries == 1:
+            caller.report(f"{failure.what}, trying again")
         caller.wait(pause)
 
     def _asks_to_wait(self, error: ApiError) -> bool:

@@ -66,23 +66,36 @@ class Limiter:
 
     def _enter(self, caller: Caller) -> int:
         """Wait; the round in which the request is sent."""
-        while True:
-            if caller.interrupted:
-                raise Interrupted
-            freed = None
+        place = threading.Event()
+        try:
+            while True:
+                if caller.interrupted:
+                    raise Interrupted
+                freed = None
+                with self._lock:
+                    pause = self._not_before - caller.now()
+                    if pause > 0:
+                        if pause > LONGEST_RETRY_AFTER or caller.now() + pause > caller.deadline:
+                            raise _too_long(pause)
+                    elif self._under_way < int(self._limit):
+                        self._under_way += 1
+                        return self._round
+                    else:
+                        freed, pause = place, 1.0
+                        self._queue(place)
+                caller.wait(pause, freed)
+        finally:
             with self._lock:
-                pause = self._not_before - caller.now()
-                if pause > 0:
-                    if pause > LONGEST_RETRY_AFTER or caller.now() + pause > caller.deadline:
-                        raise _too_long(pause)
-                elif self._under_way < int(self._limit):
-                    self._under_way += 1
-                    return self._round
-                else:
-                    # Whoever is interrupted while it waits takes its place in the queue with it.
-                    freed, pause = threading.Event(), 1.0
-                    self._waiting.append(freed)
-            caller.wait(pause, freed)
+                if place in self._waiting:
+                    self._waiting.remove(place)
+                self._admit()
+
+    def _queue(self, place: threading.Event) -> None:
+        """Stand in the queue: at its end, or at its head where the turn came and another took
+        it."""
+        if place not in self._waiting:
+            (self._waiting.appendleft if place.is_set() else self._waiting.append)(place)
+            place.clear()
 
     def _heed(self, error: ApiError, entered: int, now: float) -> None:
         if error.status == 429 and entered == self._round:
@@ -96,9 +109,11 @@ class Limiter:
 
 
 def _too_long(pause: float) -> RateLimited:
-    return RateLimited(
+    error = RateLimited(
         f"the API asks to send nothing for {pause:.0f} s",
         f"wait a little and {RETRY}",
         status=429,
         retry_after=pause,
     )
+    error.out_of_time = pause <= LONGEST_RETRY_AFTER
+    return error

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from ..errors import AnswerLost, Interrupted, Unreachable
 
@@ -94,13 +95,6 @@ class HttpxTransport:
             raise AnswerLost("the API did not answer in time")
         return answer.result()
 
-    def close(self) -> None:
-        """End its connections."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     def _answer(self, request: WireRequest, answer: Future[WireAnswer]) -> None:
         try:
             answer.set_result(self._send(request))
@@ -119,10 +113,18 @@ class HttpxTransport:
                 headers=request.headers,
                 content=request.body,
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+        ) as error:
+            proxy = _proxy(request.url)
+            through = f" through the proxy {proxy}" if proxy else ""
+            advice = f"check the network and {self._url_setting}"
             raise Unreachable(
-                f"the API at {host} cannot be reached ({_reason(error)})",
-                f"check the network and {self._url_setting}",
+                f"the API at {host} cannot be reached{through} ({_reason(error)})",
+                "check that proxy, or name the API's host in NO_PROXY" if proxy else advice,
             ) from None
         except httpx.TimeoutException:
             raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None
@@ -143,6 +145,20 @@ class HttpxTransport:
                     follow_redirects=False,
                 )
             return self._client
+
+
+def _proxy(url: str) -> str | None:
+    """Host and port of the proxy that the environment names for a URL, None where it names none.
+
+    What stands before them may be a password.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    parts, proxies = urlsplit(url), getproxies()
+    named = proxies.get(parts.scheme) or proxies.get("all")
+    if not named or proxy_bypass(parts.netloc):
+        return None
+    return urlsplit(named if "://" in named else f"//{named}").netloc.rpartition("@")[2]
 
 
 def _reason(error: Exception) -> str:

@@ -41,12 +41,13 @@ class ActionLifecycle(Lifecycle):
         """What was done is done."""
 
     def _do(self, inputs: Bag, doing: set[str]) -> Bag:
-        self._set_deadline(inputs)
+        self.call.hide(inputs)
+        self._set_deadline()
         remote = Remote(self.session, self.kind, self.call, str(inputs[NAME]), new=inputs)
         try:
             self._change(remote, doing)
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error)
             holds = f"the {self.kind.noun} has not passed"
             if reason.outcome_unknown:
                 holds += ", and what it asked for may have been done and billed"

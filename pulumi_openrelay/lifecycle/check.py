@@ -72,8 +72,9 @@ def _reason(field: Field, detail: Mapping[str, Any]) -> str:
     value = detail.get("input")
     if isinstance(value, (bool, int, float)) and not field.secret and ", not " not in said:
         said += f", not {value}"
-    # Pydantic names the branches of a union in the location; only keys and indexes are of use.
-    place = [part for part in detail["loc"] if isinstance(part, int)]
+    # Pydantic names the branches of a union in the location too. A key of a map is no secret.
+    keyed = get_origin(field.shape) is Mapping
+    place = [part for part in detail["loc"] if keyed or isinstance(part, int)]
     return f"{said} (element {place[0]})" if place else said
 
 

@@ -228,14 +228,18 @@ class Kind:
         """Whether the program wants to wait for the goal."""
         return self.states is not None and inputs.get("wait_for") != "none"
 
-    def served(self, row: Row, inputs: Inputs) -> bool:
-        """Whether a machine in its goal state serves what the program waits for. row: its
-        detail."""
+    def lacks(self, row: Row, inputs: Inputs) -> tuple[str, str] | None:
+        """What a machine in its goal state still lacks of what the program waits for; None:
+        nothing. row: its detail.
+
+        First as a clause for when time is up, "its SSH server had not answered"; then in short,
+        for the line of progress: "ssh: booting".
+        """
         del row, inputs
-        return True
+        return None
 
     def needs_detail(self, inputs: Inputs) -> bool:
-        """Whether `served` looks at something that only the detail tells."""
+        """Whether `lacks` looks at something that only the detail tells."""
         del inputs
         return False
 

@@ -113,4 +113,4 @@ def _mend(
         changes.replaces.append("status")
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")
-        changes.remarks.append(f"it is {status}: it is started again, on the disk that it has")
+        changes.remarks.append("it has failed: it is started again, on the disk that it has")

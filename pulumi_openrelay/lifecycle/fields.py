@@ -80,7 +80,6 @@ class Limits:
     le: int | None = None
     min_length: int | None = None
     max_length: int | None = None
-    pattern: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The limits that are set, by pydantic's names."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import NotFound
 from . import naming
 from .alike import cut_off, may_be_of
 from .declare import KINDS
@@ -29,7 +30,11 @@ def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str
 
 def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
     notes = session.journal.left(owner)
-    for row in session.rows(call, kind.listed, call.now())[0].values():
+    try:
+        rows, _ = session.rows(call, kind.listed, call.now())
+    except NotFound:
+        return  # the organization's API has no such machines
+    for row in rows.values():
         name = str(kind.called(row))
         if row["id"] in session.history.ended or not kind.lives(row):
             continue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AnswerLost, Conflict, NoCapacity, OpenRelayError, Rejected, ServerError
 from . import naming
 from .fields import OWNER
-from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, describe
+from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, condition, describe
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -125,7 +125,7 @@ class Maker:
                 attempt += 1
                 if attempt >= MOST_SPENT_KEYS:
                     raise OpenRelayError(
-                        f"the API answers every create with one that is {describe(row)}"
+                        f"the API answers every create with one that {condition(row)}"
                     )
 
     def _send(self, attempt: int) -> Row:

@@ -209,9 +209,12 @@ class Remote:
                 return False
             return self._reached(row, goal, stale=None if settled else self.stale)
 
+        def lacks(row: Row) -> tuple[str, str] | None:
+            return self.kind.lacks(row, self.new) if str(row.get("status")) in goal else None
+
         states = self.kind.states
         named = sorted(goal - states.failed if states else goal)
-        row = self._watch(reached, f"was not {' or '.join(named)}", "waiting")
+        row = self._watch(reached, f"it was not {' or '.join(named)}", "waiting", lacks)
         assert row is not None  # noqa: S101 - reached() is false for None
         return row
 
@@ -221,31 +224,39 @@ class Remote:
         def reached(row: Row | None, _elapsed: float) -> bool:
             return row is None or not self.kind.lives(row)
 
-        self._watch(reached, "was not ended by the API", "ending")
+        self._watch(reached, "it was not ended by the API", "ending")
 
     def _watch(
-        self, reached: Callable[[Row | None, float], bool], missed: str, text: str
+        self,
+        reached: Callable[[Row | None, float], bool],
+        missed: str,
+        text: str,
+        lacks: Callable[[Row], tuple[str, str] | None] = lambda _row: None,
     ) -> Row | None:
         """Look at it, at the ticks that all who wait share, until a row is what we wait for.
 
-        A failed look does not end the wait.
+        missed: what is said where it never is, unless `lacks` tells better; text: what is shown
+        before the first look. A failed look does not end the wait.
         """
         caller = self.caller
         began = since = caller.now()
         while True:
+            trouble = ""
             try:
                 row, looked = self._glance(since)
-                text = text if row is None else describe(row)
                 if reached(row, looked - began):
-                    caller.report(text)
+                    caller.report(describe(self.seen) if self.seen else text)
                     return row
-                trouble = ""
             except NOT_NOW as error:
                 looked, trouble = caller.now(), f"; {error.what}"
+            told, missing = describe(self.seen) if self.seen else text, missed
+            lack = lacks(self.seen)
+            if lack is not None:
+                told, missing = f"{told}; {lack[1]}", lack[0]
             elapsed = caller.now() - began
-            caller.report(f"{text} ({elapsed:.0f} s){trouble}")
+            caller.report(f"{told} ({elapsed:.0f} s){trouble}")
             if caller.now() >= caller.deadline:
-                raise TimedOut(f"it {missed} within {elapsed:.0f} s ({text}{trouble})")
+                raise TimedOut(f"{missing} within {elapsed:.0f} s ({told}{trouble})")
             since = min(next_tick(looked, elapsed), caller.deadline)
             caller.wait(max(0.0, since - caller.now()))
 
@@ -271,9 +282,9 @@ class Remote:
         row = self.look()
         status = str(row.get("status"))
         if status in goal:
-            return self.kind.served(row, self.new)
+            return self.kind.lacks(row, self.new) is None
         if states.rests(status) and status != stale:
-            raise MachineFailed(f"it is {describe(row)}")
+            raise MachineFailed(f"it {condition(row)}")
         if not self.kind.lives(row):
             raise gone(f"it was ended while we waited ({describe(row)})")
         return False
@@ -283,13 +294,15 @@ class Patience:
     """How often, and how long, something that the API refuses for now is asked for again.
 
     For capacity: 5 s after the first refusal, then 1.5 times later each time, 60 s at most, until
-    the program's `capacity_timeout` is over; None, the default, asks once.
+    the program's `capacity_timeout` is over; None, the default, asks once. Meanwhile the caller's
+    own time stands still: it is for what comes after.
     """
 
     def __init__(self, caller: Caller, inputs: Inputs) -> None:
         self._caller = caller
         self._asked = seconds(inputs.get("capacity_timeout"))
         self._until = caller.now() + self._asked
+        self._own = caller.deadline - caller.now()
         self._pause = 5.0
         self._lost = 0
 
@@ -302,6 +315,7 @@ class Patience:
             raise error
         self._caller.report(f"waiting for capacity, {left:.0f} s at most: {error.message}")
         self._caller.wait(max(min(self._pause, left), error.retry_after or 0.0))
+        self._caller.deadline = self._caller.now() + self._own
         self._pause = min(self._pause * 1.5, 60.0)
 
     def count_or_raise(self, error: AnswerLost | ServerError, most: int = 3) -> None:
@@ -316,6 +330,12 @@ def describe(row: Row) -> str:
     status = str(row.get("status"))
     why = row.get("statusReason") or row.get("provisioningStage") or row.get("ended_reason")
     return f"{status}: {' '.join(str(why).split())}" if why else status
+
+
+def condition(row: Row) -> str:
+    """The same as what a sentence goes on with: `is stopped`, `has failed: vm_exited`."""
+    said = describe(row)
+    return f"has {said}" if said.startswith("failed") else f"is {said}"
 
 
 def gone(what: str) -> MachineGone:

@@ -24,11 +24,11 @@ from .alike import AlikeMaker
 from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
-from .duration import seconds
+from .discreet import DiscreetCall
 from .fields import MADE, OWNER, READY, SERVED, Role
 from .journal import Note
 from .make import Maker, made_at
-from .remote import SETTLE_SECONDS, Remote, describe, gone
+from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
@@ -51,7 +51,6 @@ class Reading:
     unwell: str | None
 
 
-SHORTEST_SECRET = 4
 YOUNG_SECONDS = 120.0
 """How long after it was made a list may not show a thing yet."""
 CATALOG_SECONDS = 5.0
@@ -64,19 +63,26 @@ class Lifecycle:
     def __init__(self, kind: Kind, session: Session, call: Call) -> None:
         self.kind = kind
         self.session = session
-        self.call = call
+        self.call = DiscreetCall(call, kind)
 
     # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
     def check(self, olds: Bag, news: Bag) -> tuple[Bag, list[Problem]]:
         """The inputs as they are recorded, and what is wrong with them.
 
-        olds: the recorded inputs, empty for one that is new or about to be replaced.
+        olds: the recorded inputs, empty for one that is new or about to be replaced. Raises Failed
+        where the key is refused.
         """
+        self.call.hide(olds, news)
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
         if not problems:
-            problems, foreseen = self._foresee(olds, inputs)
+            try:
+                problems, foreseen = self._foresee(olds, inputs)
+            except OpenRelayError as error:
+                raise Failed(
+                    sentences.unchanged(self.kind.noun, self.call.name, self._reason(error))
+                ) from error
             hidden |= foreseen
             for remark in self.kind.remarks(inputs):
                 self.call.warn(remark)
@@ -95,6 +101,7 @@ class Lifecycle:
 
         Raises Failed for a change that the API would refuse as things stand.
         """
+        self.call.hide(old_inputs, old_outputs, news)
         self._own(resource_id, old_outputs)
         changes = diff(self.kind, old_inputs, old_outputs, news)
         lifted = news.get("deletion_protection") is not True
@@ -123,13 +130,14 @@ class Lifecycle:
         Raises Failed, or FailedRecorded from the moment on that it exists.
         """
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        call.hide(inputs)
+        self._set_deadline()
         make = AlikeMaker if kind.nameless(inputs) else Maker
         maker = make(kind, self.session, call, inputs)
         try:
             row, found = maker.find_or_make()
         except Exception as error:
-            reason = self._reason(error, inputs)
+            reason = self._reason(error)
             raise Failed(
                 sentences.not_created(kind.noun, call.name, reason, asked=maker.asked)
             ) from error
@@ -145,7 +153,7 @@ class Lifecycle:
                 remote.shown_once.update(kind.shown(row))
                 for surprise in kind.surprises(row):
                     call.warn(surprise)
-            self._set_deadline(inputs)
+            self._set_deadline()
             changed = self._differs(remote) if found else self._not_in_create(inputs)
             if changed and remote.fresh and kind.states is not None:
                 remote.wait(kind.states.running)
@@ -154,7 +162,7 @@ class Lifecycle:
             # By now a list that lagged behind shows what an earlier attempt made.
             maker.end_strays(remote.id)
         except Exception as error:
-            reason = self._reason(error, inputs)
+            reason = self._reason(error)
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if isinstance(reason, MachineFailed):
                 reason.advice = f"{RETRY}, which replaces it"
@@ -174,7 +182,8 @@ class Lifecycle:
         Raises FailedRecorded with what was done so far, or Failed where nothing was.
         """
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        call.hide(old_inputs, old_outputs, inputs)
+        self._set_deadline()
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
@@ -189,7 +198,7 @@ class Lifecycle:
                 return outputs
             return self._settled(remote, outputs)
         except Exception as error:
-            reason = self._reason(error, inputs)
+            reason = self._reason(error)
             if ready and not remote.sent:
                 raise Failed(
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
@@ -210,7 +219,8 @@ class Lifecycle:
         outputs: empty for one that no state records; that one must exist.
         """
         kind = self.kind
-        self._set_deadline(inputs)
+        self.call.hide(inputs, outputs)
+        self._set_deadline()
         if outputs:
             self._own(resource_id, outputs)
         else:
@@ -223,16 +233,18 @@ class Lifecycle:
             now |= self._news(now, kind.actual(remote))
         except Exception as error:
             raise Failed(
-                sentences.not_read(kind.noun, self.call.name, sentences.known(error))
+                sentences.not_read(kind.noun, self.call.name, self._reason(error))
             ) from error
         unwell = None
         if kind.states is not None and outputs.get(READY) is False:
-            unwell = f"it was not ready when it was made or changed, and is {now.get('status')}"
+            state = condition({"status": now.get("status")})
+            unwell = f"it was not ready when it was made or changed, and {state}"
         return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
         """End it and wait until it is gone. What is gone already is no error."""
         kind, call = self.kind, self.call
+        call.hide(outputs)
         if self.session.history.lives_on(call.urn, resource_id, outputs.get(MADE)):
             call.warn(
                 f"{resource_id} is not ended, because it is this resource itself: what was to "
@@ -257,7 +269,7 @@ class Lifecycle:
                 remote.wait_until_ended()
         except Exception as error:
             raise Failed(
-                sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
+                sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
             ) from error
         if self.session.history.own_id(call.urn) in (None, resource_id):
             self._warn_of_note(resource_id, outputs)
@@ -351,13 +363,10 @@ class Lifecycle:
             what = f"it is not deleted, because {why}"
             raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
 
-    def _reason(self, error: Exception, inputs: Bag) -> OpenRelayError:
+    def _reason(self, error: Exception) -> OpenRelayError:
         """What the failure was, without secrets that the API has repeated to us."""
         reason = sentences.known(error)
-        for field in self.kind.fields.values():
-            if field.secret:
-                for secret in _texts(inputs.get(field.name)):
-                    reason.what = reason.what.replace(secret, "[secret]")
+        reason.what = self.call.without_secrets(reason.what)
         return reason
 
     def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:
@@ -376,7 +385,7 @@ class Lifecycle:
         try:
             remote.ask_to_end()
         except Exception as error:
-            both = f"{reason.what}, and ending it failed: {sentences.known(error).what}"
+            both = f"{reason.what}, and ending it failed: {self._reason(error).what}"
             said = sentences.created(kind.noun, call.name, remote.id, OpenRelayError(both))
             raise FailedRecorded(said, remote.id, outputs, inputs) from error
         holds = f"it was ended and bills nothing ({remote.id})"
@@ -384,10 +393,8 @@ class Lifecycle:
             kind.noun, call.name, reason.what, holds, f"{RETRY} to make another"
         )
 
-    def _set_deadline(self, inputs: Bag) -> None:
-        patience = seconds(inputs.get("capacity_timeout"))
-        own = self.call.timeout or self.kind.create_seconds
-        self.call.deadline = self.call.now() + own + patience
+    def _set_deadline(self) -> None:
+        self.call.deadline = self.call.now() + (self.call.timeout or self.kind.create_seconds)
 
     def _not_in_create(self, inputs: Bag) -> set[str]:
         """The properties that the create does not take, where they are not as it leaves them."""
@@ -531,16 +538,6 @@ class Lifecycle:
         urn, replaced = self.call.urn, self.session.history.own_id(self.call.urn)
         suffix = naming.suffix(owner, urn, replacing, replaced)
         return naming.prefix(owner, urn, self.call.name) + suffix
-
-
-def _texts(value: Any) -> list[str]:
-    """The texts in a value that are long enough to be a secret, on one line as errors are."""
-    if isinstance(value, Mapping):
-        return [text for part in value.values() for text in _texts(part)]
-    if isinstance(value, list):
-        return [text for part in value for text in _texts(part)]
-    text = " ".join(value.split()) if isinstance(value, str) else ""
-    return [text] if len(text) >= SHORTEST_SECRET else []
 
 
 def _without_none(bag: Mapping[str, Any]) -> Bag:

@@ -71,6 +71,12 @@ def not_changed(noun: str, name: str, resource_id: str, error: OpenRelayError) -
     return sentence(noun, name, error.what, f"{holds} ({resource_id})", error.advice or RETRY)
 
 
+def unchanged(noun: str, name: str, error: OpenRelayError, *, certain: bool = True) -> str:
+    """Of a call that changes nothing, or that failed nobody knows where. certain: the former."""
+    holds = "nothing was changed" if certain else "whether anything was changed is unknown"
+    return sentence(noun, name, error.what, holds, error.advice)
+
+
 def not_read(noun: str, name: str, error: OpenRelayError) -> str:
     if isinstance(error, MachineGone):
         return sentence(noun, name, error.what, "nothing was read", error.advice)

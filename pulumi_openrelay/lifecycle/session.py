@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.client import Client, Request
 from ..api.pages import read_all
-from ..errors import Interrupted, Misconfigured, NotFound, OpenRelayError
+from ..errors import Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
 from .declare import Listed
 from .journal import Journal, NoteFiles
 from .shared import Shared
@@ -95,7 +95,8 @@ class Session:
     def offers(self, caller: Caller, paths: Sequence[str]) -> dict[str, Any]:
         """The answers of these GETs of the catalog, by path; without those that cannot be read.
 
-        Each is asked for once in an operation.
+        Each is asked for once in an operation. Raises Unauthorized: with a key that is refused,
+        nothing else would succeed either.
         """
         told: dict[str, Any] = {}
         for path in paths:
@@ -111,7 +112,7 @@ class Session:
     def _ask_offer(self, path: str, caller: Caller) -> Any:
         try:
             return self.send(caller, "GET", path, {})
-        except Interrupted:
+        except (Interrupted, Unauthorized):
             raise
         except OpenRelayError:
             return None

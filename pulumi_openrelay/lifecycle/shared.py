@@ -12,12 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..errors import Interrupted
+from ..errors import Interrupted, OpenRelayError
 
 if TYPE_CHECKING:
     from ..caller import Caller
 
 T = TypeVar("T")
+
+MORE_SECONDS = 1.0
+"""By how much a deadline must be later for another try to be worth it: those who ask at once share
+one failure, and do not repeat it one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,10 @@ class Snapshot(Generic[T]):
 
 
 class _Fetch:
-    """A fetch under way, or about to begin."""
+    """A fetch under way, or about to begin. deadline: of the caller who makes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
         self.done = threading.Event()
         self.began: float | None = None
         self.error: Exception | None = None
@@ -53,7 +58,8 @@ class Shared(Generic[T]):
     def get(self, caller: Caller, since: float) -> Snapshot[T]:
         """The newest value whose fetch began at `since` or later; fetches it where there is none.
 
-        Who shares a fetch shares its error too. Only an interrupt is nobody else's.
+        Who shares a fetch shares its error too. Only an interrupt is nobody else's, nor the end of
+        another's time while there is more of one's own.
         """
         while True:
             with self._lock:
@@ -62,14 +68,14 @@ class Shared(Generic[T]):
                 running = self._running
                 leads = running is None
                 if running is None:
-                    running = self._running = _Fetch()
+                    running = self._running = _Fetch(caller.deadline)
             if leads:
                 return self._lead(running, caller)
             # A fetch that has not begun yet will begin after `since`, so its outcome counts for us.
             counts = running.began is None or running.began >= since
             while not running.done.is_set():
                 caller.wait(60.0, running.done)
-            if counts and running.error is not None and not isinstance(running.error, Interrupted):
+            if counts and running.error is not None and not _is_its_own(running, caller):
                 raise running.error
 
     def _lead(self, running: _Fetch, caller: Caller) -> Snapshot[T]:
@@ -89,3 +95,10 @@ class Shared(Generic[T]):
             with self._lock:
                 self._running = None
             running.done.set()
+
+
+def _is_its_own(fetch: _Fetch, caller: Caller) -> bool:
+    """Whether a fetch failed for a reason that is not this caller's as well."""
+    if isinstance(fetch.error, OpenRelayError) and fetch.error.out_of_time:
+        return caller.deadline > fetch.deadline + MORE_SECONDS
+    return isinstance(fetch.error, Interrupted)

@@ -13,8 +13,9 @@ class Machine(Resource):
     """Settings of ours that every machine has; the API sees none of them."""
 
     capacity_timeout: In[int | float | str | None] = setting(default=None, problem=not_a_duration)
-    """How long to wait for capacity where there is none: seconds, or a duration such as "2h".
-    Default: not at all, a clear error at once."""
+    """How long to wait for capacity where there is none: seconds, or a duration such as "2h". What
+    `customTimeouts` allow for the machine itself begins after that. Default: not at all, a clear
+    error at once."""
     on_failure: In[Literal["keep", "delete"] | None] = setting(default=None, absent="keep")
     """What becomes of a machine that fails before it ever served: `keep` records it, and the next
     `pulumi up` replaces it; `delete` ends it at once, so that it bills nothing. Default: `keep`."""

@@ -259,8 +259,10 @@ class VmKind(MachineKind, resource=Vm):
     def needs_detail(self, inputs: Inputs) -> bool:
         return inputs.get("wait_for") == "ssh" and inputs.get("desired_state") != "stopped"
 
-    def served(self, row: Row, inputs: Inputs) -> bool:
-        return not self.needs_detail(inputs) or row.get("sshReady") is True
+    def lacks(self, row: Row, inputs: Inputs) -> tuple[str, str] | None:
+        if not self.needs_detail(inputs) or row.get("sshReady") is True:
+            return None
+        return "its SSH server had not answered", f"ssh: {row.get('sshState') or 'not known'}"
 
     def actual(self, remote: Remote) -> dict[str, Any]:
         keys = remote.send("GET", "/v1/vms/{id}/ssh-keys", answers=list)

@@ -19,12 +19,12 @@ from pulumi_openrelay.config import RelaySettings, Settings
 from pulumi_openrelay.emulator import ControlPlane, RelayWorld, Request, World
 from pulumi_openrelay.errors import AnswerLost, Interrupted
 from pulumi_openrelay.lifecycle.declare import KINDS
-from pulumi_openrelay.lifecycle.journal import Notes
+from pulumi_openrelay.lifecycle.life import life
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.session import Session
-from pulumi_openrelay.lifecycle.setting import life
 
 from ..simulation.engine import Declared, Engine, OperationFailed, Program, Record, Ref
+from ..simulation.journal import Notes
 from ..simulation.network import SimulatedCall
 from ..simulation.scheduler import Process, Scheduler
 from .examples import EXAMPLES, By, Drift

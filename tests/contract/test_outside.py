@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.importing import PROVIDER, entry
+from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
@@ -242,7 +242,7 @@ def opened(bag: dict[str, Any]) -> dict[str, Any]:
         sealed = isinstance(value, dict) and "plaintext" in value
         return json.loads(value["plaintext"]) if sealed else value
 
-    return {name: plain(value) for name, value in bag.items() if name != PROVIDER}
+    return {name: plain(value) for name, value in bag.items() if name != "__provider"}
 
 
 class TestLookedUp:

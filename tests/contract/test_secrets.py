@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -147,11 +148,37 @@ class TestInWhatWeSay:
         tokens = [value for value in outputs if MARKER not in value]
         assert_unsaid([MARKER, API_KEYS[stack.kind.service.name], *tokens], said, heard, caplog)
 
+    @pytest.mark.parametrize("token", ["openrelay:Vm", "openrelay:InferenceCluster"])
+    def test_what_the_api_repeats_of_a_secret_is_hidden_whenever_it_does(
+        self, token: str, heard: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """In the line of progress of a machine that comes up, in a read and in a delete."""
+        stack = Stack(token)
+        stack.script({"type": "stall"})
+        of = program(token, env_vars={"TOKEN": MARKER}, on_timeout=None)
+        declared = {**of, NAME: replace(of[NAME], timeout=5)}
+        said = outcome(stack, lambda: stack.up(declared))
+
+        def refuse(status: int, path: str) -> None:
+            action = {"type": "status", "status": status, "error": f"{MARKER} may not do that."}
+            stack.world.faults.add({"match": {"path_regex": path}, "times": None, "action": action})
+
+        refuse(500, "/(vms|clusters)$")
+        said += outcome(stack, lambda: stack.up(declared))
+        assert any("(500: [secret] may not do that)" in line for line in heard)
+        stack.world.faults.clear()
+        refuse(403, "/(vms|clusters)")
+        said += (read := outcome(stack, stack.refresh))
+        said += (ended := outcome(stack, stack.destroy))
+        assert "403: [secret] may not do that" in read
+        assert "403: [secret] may not do that" in ended
+        assert_unsaid([MARKER], said, heard, caplog)
+
     @pytest.mark.parametrize(("token", "name"), SECRET_INPUTS)
     def test_a_refused_secret_is_not_repeated(self, token: str, name: str) -> None:
         stack = Stack(token)
         refused = 0
-        for value in (MARKER, [MARKER], {MARKER: [MARKER]}, {"key": {"deep": MARKER}}, 4711_4711):
+        for value in (MARKER, [MARKER], {"list": [MARKER]}, {"key": {"deep": MARKER}}, 4711_4711):
             given = {**EXAMPLES[token].inputs, name: value}
 
             def check(given: dict[str, Any] = given) -> Any:

@@ -132,6 +132,42 @@ def test_without_a_key_nothing_is_sent_and_one_line_says_what_to_set(
     assert list(cloud.world.log.entries) == []
 
 
+def test_a_refused_key_fails_the_preview_and_says_where_it_came_from(stack: Stack) -> None:
+    stack.environment["OPENRELAY_API_KEY"] = "or_wrong"
+    known = VM.replace("key.id", '"some-key"').replace("key =", "#")
+
+    failed = stack.preview(known)
+
+    assert failed.code != 0
+    assert failed.errors == [
+        "VM 'trainer': the API refused the key from the environment (OPENRELAY_API_KEY) (401 "
+        "INVALID_API_KEY: This API key is not valid); nothing was changed; set a valid one with "
+        "`pulumi config set --secret openrelay:apiKey <key>`"
+    ]
+    assert "Traceback" not in failed.text
+    assert "or_wrong" not in failed.text
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_catalog_that_cannot_be_read_fails_no_preview(
+    stack: Stack, cloud: ServedWorld, status: int
+) -> None:
+    """The key may lack this one permission, and what is to be made needs no price."""
+    fault(cloud, {"method": "GET", "path_regex": "/pricing$"}, type="status", status=status)
+    preview = stack.preview(VM)
+    assert preview.code == 0, preview.text
+    assert preview.changed["trainer"] == "create"
+    assert preview.errors == []
+
+
+def test_an_api_that_is_away_fails_no_preview_and_says_so(stack: Stack) -> None:
+    stack.environment["OPENRELAY_API_URL"] = "http://127.0.0.1:9"
+    preview = stack.preview(VM)
+    assert preview.code == 0, preview.text
+    assert preview.changed["trainer"] == "create"
+    assert any("cannot be reached" in line and "trying again" in line for line in preview.progress)
+
+
 def test_the_stacks_configuration_wins_over_the_environment(stack: Stack) -> None:
     stack.environment["OPENRELAY_API_KEY"] = "or_wrong"
     stack.run(
@@ -154,7 +190,7 @@ def test_bad_input_is_refused_in_preview_by_the_propertys_name(
     problems = [error.split(" has a problem: ")[1] for error in refused.errors]
     assert sorted(problems) == [
         "cloud_init should be a script that begins with a shebang, such as #!/bin/bash",
-        "env_vars should be a valid string",
+        "env_vars should be a valid string (element TOKEN)",
         "gpu_count should be greater than or equal to 1, not 0",
     ]
     assert "hidden-marker" not in refused.text
@@ -204,7 +240,7 @@ def test_a_failed_machine_says_why_and_the_next_up_replaces_it(
 
     broken = stack.resources()["trainer"]["id"]
     assert failed.errors == [
-        "VM 'trainer': it is failed: container failed to start: no such image; it exists and is "
+        "VM 'trainer': it has failed: container failed to start: no such image; it exists and is "
         f"recorded ({broken}); run `pulumi up` again, which replaces it"
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_a_stalled_machine_is_kept_and_every_up_waits_for_the_same_one(
     ("outcome", "setting", "what"),
     [
         ({"type": "stall"}, "on_timeout", "it was not running within 1 s (deploying"),
-        ({"type": "fail", "reason": "no such image"}, "on_failure", "it is failed: no such image"),
+        ({"type": "fail", "reason": "no such image"}, "on_failure", "it has failed: no such image"),
     ],
 )
 def test_a_machine_that_the_program_gives_up_on_is_ended_and_bills_nothing(
@@ -109,7 +110,7 @@ def test_a_failed_machine_is_kept_and_the_next_up_replaces_it(
     kept = live(cloud)
     for noun, name in (("VM", "trainer"), ("inference cluster", "llm")):
         assert (
-            f"{noun} '{name}': it is failed: no such image; it exists and is recorded "
+            f"{noun} '{name}': it has failed: no such image; it exists and is recorded "
             f"({kept[name]}); run `pulumi up` again, which replaces it"
         ) in failed.errors
         assert stack.resources()[name]["id"] == kept[name]
@@ -118,6 +119,34 @@ def test_a_failed_machine_is_kept_and_the_next_up_replaces_it(
     assert again.changed == {"trainer": "replace", "llm": "replace"}
     assert live(cloud) == {name: stack.resources()[name]["id"] for name in ("trainer", "llm")}
     assert set(live(cloud).values()).isdisjoint(kept.values())
+
+
+def test_a_wait_for_ssh_says_so_and_the_next_up_goes_on_until_it_answers(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    cloud.world.settings.change({"provision_seconds": 6.0})  # SSH answers 3 s later
+    program = """
+    timeouts = pulumi.CustomTimeouts(create="7s", update="30s")
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1, wait_for="ssh",
+             opts=Options(custom_timeouts=timeouts))
+    """
+
+    failed = stack.up(program)
+
+    machine = cloud.world.live_vms()[0].id
+    (error,) = failed.errors
+    assert re.fullmatch(
+        r"VM 'trainer': its SSH server had not answered within \d+ s \(running; ssh: booting\); it "
+        rf"exists and is recorded \({machine}\); run `pulumi up` again to go on",
+        error,
+    )
+    waiting = r"running; ssh: booting \(\d+ s\)"
+    assert any(re.fullmatch(waiting, line) for line in failed.progress)
+    again = stack.up()
+    assert again.code == 0, again.text
+    assert stack.resources()["trainer"]["id"] == machine
+    assert stack.resources()["trainer"]["outputs"]["ssh_ready"] is True
 
 
 STATES = ("deploying", "running", "interrupted", "stopped", "failed", "terminated", "gone")

@@ -12,11 +12,11 @@ from typing import Any
 
 from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
 from pulumi_openrelay.lifecycle.fields import OWNER
+from pulumi_openrelay.lifecycle.life import life
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
 from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.session import Session
-from pulumi_openrelay.lifecycle.setting import life
 
 from .network import SimulatedCall
 from .scheduler import Process, Scheduler, Task

@@ -14,10 +14,10 @@ from pulumi_openrelay.config import RelaySettings
 from pulumi_openrelay.emulator import RelayWorld
 from pulumi_openrelay.emulator.relay.access import ApiKey
 from pulumi_openrelay.emulator.relay.instance_states import Instance
-from pulumi_openrelay.lifecycle.journal import Notes
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, Program, Ref
+from .journal import Notes
 from .network import Network, Tally, Weather
 from .scheduler import Process, Scheduler
 

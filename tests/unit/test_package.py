@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -97,8 +98,27 @@ class TestImports:
         statement = "import pulumi_openrelay.provider as p; p.Provider('openrelay:Vm')"
         assert imported(statement) & (EXTRAS | HEAVY) == set()
 
+    def test_the_emulator_is_forbidden_every_other_part_and_the_other_way_round(self) -> None:
+        """A part that is added later must stand in both lists."""
+        linter = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["importlinter"]
+        rules = {rule["name"].partition(":")[0]: rule for rule in linter["contracts"]}
+        names = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
+        parts = {f"pulumi_openrelay.{name}" for name in names if not name.startswith("__")}
+        parts -= {"pulumi_openrelay.emulator", "pulumi_openrelay.py"}
+        forbidden = rules["The emulator is a second reading of the API"]["forbidden_modules"]
+        assert {name for name in forbidden if "." in name} == parts
+        bound = rules["The provider imports nothing of the emulator"]["source_modules"]
+        assert set(bound) == parts - {"pulumi_openrelay.cli"}  # which starts it
+
+    def test_only_the_engine_module_knows_the_sdks_inside(self) -> None:
+        inside = re.compile(r"pulumi\.dynamic\.dynamic|pulumi\.runtime\.(rpc|proto)|\bgrpc\b")
+        for path in ROOT.rglob("*.py"):
+            if path.name != "engine.py":
+                imports = [line for line in path.read_text().splitlines() if "import " in line]
+                assert not any(inside.search(line) for line in imports), path
+
     def test_the_plugin_needs_no_extra(self) -> None:
-        loaded = imported("import pulumi_openrelay.plugin, pulumi_openrelay.lifecycle.setting")
+        loaded = imported("import pulumi_openrelay.plugin, pulumi_openrelay.lifecycle.life")
         assert loaded & EXTRAS == set()
 
     def test_nothing_but_the_parts_of_an_extra_imports_one(self) -> None:

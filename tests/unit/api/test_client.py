@@ -94,6 +94,21 @@ class TestBackoff:
         assert len(wire.sent) == 5
 
 
+class TestAnOutage:
+    def test_it_is_told_once_while_it_is_waited_out(self) -> None:
+        api, wire = client(AWAY, AWAY, AWAY, OK)
+        hand = Hand()
+        api.send(GET, hand)
+        assert len(wire.sent) == 4
+        assert hand.reports == ["the API cannot be reached, trying again"]
+
+    def test_other_failures_are_repeated_without_a_word(self) -> None:
+        api, _ = client(refusal(500), LOST, refusal(429), OK)
+        hand = Hand()
+        api.send(GET, hand)
+        assert hand.reports == []
+
+
 class TestRetryAfter:
     @pytest.mark.parametrize("asked", [0, 1, 7.5, LONGEST_RETRY_AFTER])
     @pytest.mark.parametrize("status", [429, 500, 503])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from pulumi_openrelay.api.client import Client, Request
@@ -75,6 +77,52 @@ def test_no_more_are_under_way_than_the_user_allows(most: int) -> None:
     send_together(api, scheduler, 40, max_concurrent_requests=most)
     assert api.most_under_way == most
     assert len(api.came) == 40
+
+
+def test_a_turn_that_comes_late_is_taken_at_once_and_in_order() -> None:
+    """However long an answer takes, nobody who gave up a look at the queue stands in it."""
+    scheduler, process = Scheduler(seed=1), Process("plugin")
+    began = scheduler.clock.seconds
+    sent: list[tuple[str, float]] = []
+
+    class Slow:
+        def send(self, request: WireRequest, caller: Caller) -> WireAnswer:
+            sent.append((request.url[-1], round(caller.now() - began, 3)))
+            scheduler.wait(3.5)
+            return OK
+
+    sender = Client(URL, OpenRelay(OPENRELAY), Slow(), max_retries=9, max_concurrent_requests=1)
+
+    def come(number: int) -> None:
+        scheduler.wait(0.1 * number)
+        sender.send(Request("GET", f"/v1/{number}"), SimulatedCall(scheduler, process))
+
+    for number in range(4):
+        scheduler.spawn(process, partial(come, number))
+    scheduler.run()
+    assert sent == [("0", 0.0), ("1", 3.5), ("2", 7.0), ("3", 10.5)]
+
+
+def test_a_turn_that_an_interrupted_one_would_have_had_is_the_next_ones() -> None:
+    scheduler, process, stopped = Scheduler(seed=1), Process("plugin"), Process("stopped")
+    began = scheduler.clock.seconds
+    api = Api(scheduler)
+    sender = Client(URL, OpenRelay(OPENRELAY), api, max_retries=9, max_concurrent_requests=1)
+
+    def come(after: float, of: Process) -> None:
+        scheduler.wait(after)
+        sender.send(GET, SimulatedCall(scheduler, of))
+
+    def interrupt() -> None:
+        scheduler.wait(0.03)
+        stopped.cancelled = True
+
+    scheduler.spawn(process, partial(come, 0.0, process))
+    scheduler.spawn(process, partial(come, 0.01, stopped))
+    scheduler.spawn(process, partial(come, 0.02, process))
+    scheduler.spawn(Process("user"), interrupt)
+    scheduler.run()
+    assert [round(came - began, 3) for came in api.came] == [0.0, ANSWER_SECONDS]
 
 
 def test_as_many_as_are_allowed_start_at_once() -> None:

@@ -81,6 +81,28 @@ def test_a_closed_port_is_unreachable_so_that_anything_may_be_sent_again() -> No
     assert "openrelay:apiUrl" in str(error.value.advice)
 
 
+REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["refuses", "away"])
+def test_behind_a_proxy_that_fails_nothing_was_sent_and_it_is_the_proxy_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    with server(lambda connection: connection.sendall(REFUSED)) as url:
+        address = url.removeprefix("http://")
+        if not refuses:
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                address = f"127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:swordfish@{address}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(Unreachable) as error:
+            HttpxTransport().send(request("https://api.example.com", "POST"), Caller())
+    assert f"api.example.com cannot be reached through the proxy {address} (" in error.value.what
+    assert "swordfish" not in error.value.what
+    assert "proxy" in str(error.value.advice)
+
+
 @pytest.mark.parametrize(
     "behave",
     [

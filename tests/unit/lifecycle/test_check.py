@@ -109,9 +109,14 @@ class TestSecrets:
             assert "47.11" not in told
 
     def test_neither_is_a_part_of_one(self) -> None:
-        told = problems(env={"hunter2": 4711})["env"]
-        assert "hunter2" not in told
-        assert "4711" not in told
+        for value in (4711, ["hunter2"], {"TOKEN": "hunter2"}):
+            told = problems(env={"TOKEN": value})["env"]
+            assert "hunter2" not in told
+            assert "4711" not in told
+
+    def test_a_key_is_none_and_tells_which_element_is_meant(self) -> None:
+        told = problems(env={"HOST": "a", "PORT": 8080})["env"]
+        assert told == "should be a valid string (element PORT)"
 
     def test_text_is_never_repeated_since_it_may_hold_one(self) -> None:
         assert "hunter2" not in problems(colour="hunter2")["colour"]

@@ -13,11 +13,11 @@ import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.lifecycle import naming
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import NAME, OWNER
-from pulumi_openrelay.lifecycle.journal import Notes
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.session import Session
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
+from ...simulation.journal import Notes
 from ..support import Hand, client, refusal
 
 OWNER_ID = "0123456789abcdef"

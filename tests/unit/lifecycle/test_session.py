@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
+from pulumi_openrelay.api.client import Client, Request
+from pulumi_openrelay.api.openrelay import OpenRelay
+from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller, Direct
+from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.lifecycle.declare import Listed
 from pulumi_openrelay.lifecycle.session import FRESH_SECONDS, Session
 from pulumi_openrelay.lifecycle.shared import Shared, Snapshot
 
-from ..support import Hand, Wire, answer, client
+from ...simulation.network import SimulatedCall
+from ...simulation.scheduler import Process, Scheduler
+from ..support import OPENRELAY, URL, Hand, Wire, answer, client
 
 THINGS = Listed("/v1/things", key="id")
 LIST = answer(200, [{"id": "1"}])
@@ -61,6 +68,58 @@ def test_a_single_read_is_one_request_and_waits_25_ms_for_company_at_most() -> N
     read(shared, hand)
     assert len(wire.sent) == 1
     assert sum(hand.waits) <= 0.025
+
+
+def away_for(seconds: float) -> tuple[Scheduler, Shared[str], list[float]]:
+    """A list of an API that is away so long, and when it is asked for."""
+    scheduler = Scheduler(seed=1)
+    asked: list[float] = []
+    began = scheduler.clock.seconds
+
+    class Away:
+        def send(self, request: WireRequest, caller: Caller) -> WireAnswer:
+            asked.append(caller.now() - began)
+            if asked[-1] < seconds:
+                raise Unreachable("the API cannot be reached")
+            return answer(200, "here")
+
+    api = Client(URL, OpenRelay(OPENRELAY), Away(), max_retries=9)
+    return scheduler, Shared(lambda caller: str(api.send(Request("GET", "/"), caller))), asked
+
+
+def asks(scheduler: Scheduler, shared: Shared[str], *patience: float) -> list[BaseException | None]:
+    """What becomes of callers who ask at once, each with so many seconds."""
+    process = Process("plugin")
+
+    def ask(seconds: float) -> None:
+        call = SimulatedCall(scheduler, process)
+        call.deadline = call.now() + seconds
+        assert shared.get(call, since=float("-inf")).value == "here"
+
+    tasks = [scheduler.spawn(process, partial(ask, seconds)) for seconds in patience]
+    scheduler.run()
+    return [task.error for task in tasks]
+
+
+def test_whoever_has_more_time_than_the_one_who_asked_for_all_asks_again() -> None:
+    scheduler, shared, _ = away_for(8.0)
+    hurried, *patient = asks(scheduler, shared, 5.0, 60.0, 60.0)
+    assert isinstance(hurried, Unreachable)
+    assert patient == [None, None]
+
+
+def test_those_who_have_as_much_time_share_one_failure() -> None:
+    scheduler, shared, asked = away_for(100.0)
+    failed = asks(scheduler, shared, *(5.0 + number / 100 for number in range(64)))
+    assert all(isinstance(error, Unreachable) for error in failed)
+    assert len(asked) < 10
+
+
+def test_an_outage_that_outlasts_the_retries_is_one_failure_for_all() -> None:
+    scheduler, shared, asked = away_for(10**6)
+    failed = asks(scheduler, shared, *(600.0 + 10 * number for number in range(64)))
+    assert all(isinstance(error, Unreachable) for error in failed)
+    assert len(asked) == 10
 
 
 def test_reads_that_arrive_together_are_served_together() -> None:

@@ -342,8 +342,8 @@ class TestInPreview:
     def test_it_cannot_be_looked_up(self) -> None:
         stack = account()
         stack.up(check())
+        from pulumi_openrelay.lifecycle.life import life
         from pulumi_openrelay.lifecycle.sentences import Failed
-        from pulumi_openrelay.lifecycle.setting import life
 
         known, call = stack.run(lambda: stack.life())
         with pytest.raises(Failed, match="no API knows the inference check it-1"):

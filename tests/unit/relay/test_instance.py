@@ -10,12 +10,12 @@ import pytest
 
 from pulumi_openrelay.emulator import RelayWorld
 from pulumi_openrelay.lifecycle.fields import OWNER
-from pulumi_openrelay.lifecycle.journal import Notes
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 from pulumi_openrelay.relay.instance import _marked, _unmarked
 
+from ...simulation.journal import Notes
 from .support import RSA_KEY, SMALL, Death, OperationFailed, Stack, account, creates, instance
 
 URN = "urn:pulumi:dev::sim::pulumi-python:dynamic/relay:Instance::it"
@@ -131,7 +131,7 @@ def test_one_that_ended_by_itself_is_gone_and_its_reason_shown() -> None:
 def test_one_that_fails_on_its_way_is_told_with_the_reason_and_replaced_by_the_next_up() -> None:
     stack = account()
     stack.script({"type": "fail", "reason": "host_lost"})
-    with pytest.raises(OperationFailed, match=r"it is failed: host_lost; .* which replaces it"):
+    with pytest.raises(OperationFailed, match=r"it has failed: host_lost; .* which replaces it"):
         stack.up(instance())
     failed = stack.record().id
     stack.up(instance())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import OpenRelayError
 from . import sentences
-from .action import ActionLifecycle
 from .fields import BEFORE, MADE, OWNER, READY, Role
 from .journal import Note
 from .remote import Remote
@@ -15,20 +14,10 @@ from .run import Bag, Lifecycle
 from .sentences import Failed, FailedRecorded
 
 if TYPE_CHECKING:
-    from ..caller import Call
-    from .declare import Kind
     from .diff import Changes
-    from .session import Session
 
 SINGLETON = "account"
 """The id of every setting: there is one of its kind."""
-
-
-def life(kind: Kind, session: Session, call: Call) -> Lifecycle:
-    """The life of one resource, on behalf of one call."""
-    if kind.acts:
-        return ActionLifecycle(kind, session, call)
-    return (SettingLifecycle if kind.singleton else Lifecycle)(kind, session, call)
 
 
 class SettingLifecycle(Lifecycle):
@@ -46,7 +35,8 @@ class SettingLifecycle(Lifecycle):
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         kind, call = self.kind, self.call
-        self._set_deadline(inputs)
+        call.hide(inputs)
+        self._set_deadline()
         remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
         mark = secrets.token_hex(4)
         outputs: Bag = {**inputs, MADE: mark, READY: False}
@@ -57,7 +47,7 @@ class SettingLifecycle(Lifecycle):
             self._change(remote, self._not_in_create(inputs))
             return SINGLETON, self._settled(remote, outputs)
         except Exception as error:
-            reason = sentences.known(error)
+            reason = self._reason(error)
             if not remote.sent:
                 self.session.journal.forget(str(inputs.get(OWNER)), call.urn)
                 said = sentences.not_changed(kind.noun, call.name, SINGLETON, reason)
@@ -67,6 +57,7 @@ class SettingLifecycle(Lifecycle):
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
         kind, call, history = self.kind, self.call, self.session.history
+        call.hide(outputs)
         before = outputs.get(BEFORE)
         if history.lives_on(call.urn, resource_id, outputs.get(MADE)):
             return
@@ -76,7 +67,7 @@ class SettingLifecycle(Lifecycle):
                 why = "what it was before this stack had it is not known"
             call.warn(f"it is left as it is, because {why}")
             return
-        self._set_deadline(outputs)
+        self._set_deadline()
         remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         ours = {
             field.name
@@ -89,7 +80,7 @@ class SettingLifecycle(Lifecycle):
             self._change(remote, ours)
         except Exception as error:
             raise Failed(
-                sentences.not_deleted(kind.noun, call.name, resource_id, sentences.known(error))
+                sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
             ) from error
         self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 

@@ -1,0 +1,77 @@
+"""A call on whose lines no secret shows, though the API repeats one in an error or a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..caller import Call
+    from .declare import Kind
+
+SHORTEST_SECRET = 4
+"""A shorter text would be hidden in words that have nothing to do with it."""
+
+
+class DiscreetCall:
+    """The engine's call about a resource of a kind, which knows what it must not say."""
+
+    def __init__(self, call: Call, kind: Kind) -> None:
+        self._call = call
+        self._names = [field.name for field in kind.fields.values() if field.secret]
+        self._secrets: set[str] = set()
+        self.urn = call.urn
+        self.name = call.name
+        self.timeout = call.timeout
+
+    def hide(self, *bags: Mapping[str, Any]) -> None:
+        """What the secret properties of these bags hold is not said from now on."""
+        for bag in bags:
+            for name in self._names:
+                self._secrets.update(_texts(bag.get(name)))
+
+    def without_secrets(self, text: str) -> str:
+        """The text as it may be said."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def report(self, text: str) -> None:
+        self._call.report(self.without_secrets(text))
+
+    def warn(self, text: str) -> None:
+        self._call.warn(self.without_secrets(text))
+
+    # The rest is the call's own.
+
+    @property
+    def deadline(self) -> float:
+        return self._call.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._call.deadline = deadline
+
+    @property
+    def interrupted(self) -> bool:
+        return self._call.interrupted
+
+    def now(self) -> float:
+        return self._call.now()
+
+    def time(self) -> float:
+        return self._call.time()
+
+    def wait(self, seconds: float, event: Event | None = None) -> None:
+        self._call.wait(seconds, event)
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a value that are long enough to be a secret, on one line as errors are."""
+    if isinstance(value, Mapping):
+        return [text for part in value.values() for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    return [text] if len(text) >= SHORTEST_SECRET else []

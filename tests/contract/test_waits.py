@@ -1,0 +1,110 @@
+"""How long is waited, for what, and what is said meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.lifecycle.declare import KINDS
+
+from ..simulation.network import SimulatedCall
+from .support import MACHINES, NAME, Program, Stack, failure, program
+from .test_bad_days import create_of
+
+CAPACITY = {"openrelay": "INSUFFICIENT_GPU_CAPACITY", "relay": "INSTANCES_UNAVAILABLE"}
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every line of progress, as it is reported."""
+    lines: list[str] = []
+    monkeypatch.setattr(SimulatedCall, "report", lambda _self, text: lines.append(text))
+    return lines
+
+
+def within(seconds: float, of: Program) -> Program:
+    """The program with a timeout for the resource under test."""
+    return {**of, NAME: replace(of[NAME], timeout=seconds)}
+
+
+def without_capacity(stack: Stack, path: str, code: str, times: int) -> None:
+    action = {"type": "status", "status": 503, "code": code}
+    match = {"method": "POST", "path_regex": path}
+    stack.world.faults.add({"match": match, "times": times, "action": action})
+
+
+@pytest.mark.parametrize("token", MACHINES)
+class TestPatienceForCapacity:
+    def test_it_lengthens_no_wait_for_a_machine_that_exists(self, token: str) -> None:
+        stack = Stack(token)
+        stack.script({"type": "stall"})
+        patient = program(token, least=True, capacity_timeout="20s")
+        told = failure(stack, within(5, patient))
+        goal = min(KINDS[token].goal({}))
+        assert told is not None
+        assert f"it was not {goal} within 5 s (" in told
+
+    def test_a_create_outlasts_its_own_timeout_while_it_waits_for_capacity(
+        self, token: str
+    ) -> None:
+        stack = Stack(token)
+        code = CAPACITY[KINDS[token].service.name]
+        without_capacity(stack, create_of(token), code, times=4)  # for 5 + 7.5 + 11.25 + 16.9 s
+        stack.script({"type": "stall"})
+        patient = program(token, least=True, capacity_timeout="60s")
+        told = failure(stack, within(5, patient))
+        assert told is not None
+        assert " within 5 s (" in told
+        assert len(stack.alive()) == 1
+
+
+STOPPED: dict[str, Any] = {"desired_state": "stopped"}
+
+
+class TestARestart:
+    def started(self, patience: str | None, refusals: int) -> tuple[str | None, float]:
+        """What a restart that needs 8 s, and has 5, fails with, and how long it took."""
+        stack = Stack("openrelay:Vm")
+        stack.up(program("openrelay:Vm", least=True))
+        stack.up(program("openrelay:Vm", least=True, **STOPPED))
+        without_capacity(stack, "/restart$", "VM_NODE_BUSY", times=refusals)
+        began = stack.scheduler.clock.seconds
+        running = program("openrelay:Vm", least=True, capacity_timeout=patience)
+        return failure(stack, within(5, running)), stack.scheduler.clock.seconds - began
+
+    def test_it_waits_for_capacity_and_then_as_long_as_ever_for_the_machine(self) -> None:
+        told, took = self.started("20s", refusals=2)
+        assert told is not None
+        assert "it was not running within 5 s (deploying" in told
+        assert 17 < took < 20  # 5 + 7.5 for capacity, 5 for the machine
+
+    def test_it_waits_for_capacity_no_longer_than_it_may(self) -> None:
+        told, took = self.started("20s", refusals=100)
+        assert told is not None
+        assert "there is no capacity for it right now (503 VM_NODE_BUSY" in told
+        assert 20 <= took < 22
+
+
+class TestSsh:
+    def test_what_is_missing_is_named_when_time_is_up(self) -> None:
+        stack = Stack("openrelay:Vm")  # it runs after 8 s, and lets people in after 12
+        waiting = program("openrelay:Vm", least=True, wait_for="ssh")
+        told = failure(stack, within(10, waiting))
+        assert told is not None
+        assert "its SSH server had not answered within 10 s (running; ssh: booting)" in told
+
+    def test_before_it_runs_that_is_what_is_missing(self) -> None:
+        stack = Stack("openrelay:Vm")
+        waiting = program("openrelay:Vm", least=True, wait_for="ssh")
+        told = failure(stack, within(5, waiting))
+        assert told is not None
+        assert "it was not running within 5 s (deploying: " in told
+
+    def test_the_line_of_progress_says_what_is_waited_for(self, heard: list[str]) -> None:
+        stack = Stack("openrelay:Vm")
+        stack.up(program("openrelay:Vm", least=True, wait_for="ssh"))
+        assert "running; ssh: booting (10 s)" in heard
+        assert heard[-1] == "running"
+        assert stack.record().outputs["ssh_ready"] is True

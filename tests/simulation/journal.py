@@ -1,0 +1,24 @@
+"""Notes of creates that outlive a plugin, as on one machine."""
+
+from __future__ import annotations
+
+from pulumi_openrelay.lifecycle.journal import Note
+
+
+class Notes:
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self._notes: dict[tuple[str, str], Note] = {}
+
+    def read(self, owner: str, urn: str) -> Note | None:
+        return self._notes.get((owner, urn))
+
+    def write(self, owner: str, urn: str, note: Note) -> None:
+        self._notes[owner, urn] = note
+
+    def forget(self, owner: str, urn: str) -> None:
+        self._notes.pop((owner, urn), None)
+
+    def left(self, owner: str) -> list[Note]:
+        return [note for (of, _), note in self._notes.items() if of == owner]

@@ -1,0 +1,70 @@
+"""Lines to the user: what becomes of one that the engine does not take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+
+from pulumi_openrelay import engine
+from pulumi_openrelay.engine import EngineCall
+
+
+class Busy(grpc.RpcError):
+    """As after 5 s without an answer."""
+
+
+class Engine:
+    """Takes lines, except for the next so many."""
+
+    def __init__(self, refuses: int) -> None:
+        self.refuses = refuses
+        self.shown: list[str] = []
+
+    def Log(self, request: Any, timeout: float) -> None:  # noqa: N802 - gRPC's name
+        assert 0 < timeout < 60
+        if self.refuses > 0:
+            self.refuses -= 1
+            raise Busy
+        self.shown.append(request.message)
+
+
+def call_on(engine_stub: Any, monkeypatch: pytest.MonkeyPatch) -> EngineCall:
+    monkeypatch.setattr(engine, "_engine", engine_stub)
+    monkeypatch.setattr(engine, "_engine_missing", False)
+    call = EngineCall(None, None, None)
+    call.urn = "urn:pulumi:dev::p::t::it"
+    return call
+
+
+def test_a_line_of_progress_that_a_busy_engine_does_not_take_is_the_only_one_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = Engine(refuses=1)
+    call = call_on(busy, monkeypatch)
+    for text in ("1 s", "2 s", "3 s"):
+        call.report(text)
+    call.warn("look here")
+    assert busy.shown == ["2 s", "3 s", "look here"]
+
+
+def test_a_warning_is_tried_once_more_and_then_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = Engine(refuses=1)
+    call_on(busy, monkeypatch).warn("look here")
+    assert busy.shown == ["look here"]
+    busy = Engine(refuses=2)
+    call = call_on(busy, monkeypatch)
+    call.warn("look here")
+    call.warn("and there")
+    assert busy.shown == ["and there"]
+
+
+def test_an_engine_that_takes_no_lines_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = call_on(object(), monkeypatch)
+    call.report("1 s")
+    late = Engine(refuses=0)
+    monkeypatch.setattr(engine, "_engine", late)
+    call.report("2 s")
+    call.warn("look here")
+    assert late.shown == []
