@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import (
+    RETRY,
     AnswerLost,
     ApiError,
     OpenRelayError,
@@ -176,7 +177,10 @@ class Client:
     def _pause(self, failure: OpenRelayError, tries: int, doubted: bool, caller: Caller) -> None:
         """Wait before the next try, or raise the failure where there is none."""
         asked = failure.retry_after if isinstance(failure, ApiError) else None
-        if tries > self._max_retries or (asked or 0.0) > LONGEST_RETRY_AFTER:
+        if asked is not None and asked > LONGEST_RETRY_AFTER:
+            failure.advice = f"wait {asked:.0f} s and {RETRY}"
+            raise _doubted(failure, doubted)
+        if tries > self._max_retries:
             raise _doubted(failure, doubted)
         ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1))
         pause = ceiling * (1 - self._rng.random() / 2)

@@ -111,6 +111,9 @@ def _mend(
     served = old_outputs.get(SERVED) or MADE not in old_outputs
     if status in kind.states.ended or not served:
         changes.replaces.append("status")
+        why = old_outputs.get("status_reason") or old_outputs.get("ended_reason")
+        reason = f" ({why})" if why else ""
+        changes.remarks.append(f"its status is {status}{reason}: a new one takes its place")
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")
         changes.remarks.append("it has failed: it is started again, on the disk that it has")

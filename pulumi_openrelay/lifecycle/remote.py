@@ -34,6 +34,9 @@ NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
 
+SHOWN_AGAIN_SECONDS = 60.0
+"""How often a state that does not change is shown, so that a log shows that the wait goes on."""
+
 LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0, 6.0)
 """Seconds between looks for what a lost answer made: a list may lag behind the work."""
 
@@ -236,10 +239,12 @@ class Remote:
         """Look at it, at the ticks that all who wait share, until a row is what we wait for.
 
         missed: what is said where it never is, unless `lacks` tells better; text: what is shown
-        before the first look. A failed look does not end the wait.
+        before the first look. A failed look does not end the wait. What is shown is shown again
+        when it changes, and once a minute; how long it has taken, Pulumi tells beside it.
         """
         caller = self.caller
         began = since = caller.now()
+        shown, shown_at = "", began
         while True:
             trouble = ""
             try:
@@ -253,10 +258,12 @@ class Remote:
             lack = lacks(self.seen)
             if lack is not None:
                 told, missing = f"{told}; {lack[1]}", lack[0]
-            elapsed = caller.now() - began
-            caller.report(f"{told} ({elapsed:.0f} s){trouble}")
+            elapsed, line = caller.now() - began, f"{told}{trouble}"
+            if line != shown or caller.now() >= shown_at + SHOWN_AGAIN_SECONDS:
+                caller.report(line)
+                shown, shown_at = line, caller.now()
             if caller.now() >= caller.deadline:
-                raise TimedOut(f"{missing} within {elapsed:.0f} s ({told}{trouble})")
+                raise TimedOut(f"{missing} within {elapsed:.0f} s ({line})")
             since = min(next_tick(looked, elapsed), caller.deadline)
             caller.wait(max(0.0, since - caller.now()))
 

@@ -89,7 +89,8 @@ class Session:
         except NotFound as error:
             if listed.missing is None:
                 raise
-            raise NotFound(listed.missing, status=404, code=error.code) from None
+            advice = "take it out of the program, or out of the state with `pulumi state delete`"
+            raise NotFound(listed.missing, advice, status=404, code=error.code) from None
         return snapshot.value, snapshot.began
 
     def offers(self, caller: Caller, paths: Sequence[str]) -> dict[str, Any]:

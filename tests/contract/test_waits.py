@@ -105,6 +105,6 @@ class TestSsh:
     def test_the_line_of_progress_says_what_is_waited_for(self, heard: list[str]) -> None:
         stack = Stack("openrelay:Vm")
         stack.up(program("openrelay:Vm", least=True, wait_for="ssh"))
-        assert "running; ssh: booting (10 s)" in heard
+        assert heard.count("running; ssh: booting") == 1
         assert heard[-1] == "running"
         assert stack.record().outputs["ssh_ready"] is True

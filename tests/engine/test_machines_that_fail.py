@@ -141,8 +141,7 @@ def test_a_wait_for_ssh_says_so_and_the_next_up_goes_on_until_it_answers(
         rf"exists and is recorded \({machine}\); run `pulumi up` again to go on",
         error,
     )
-    waiting = r"running; ssh: booting \(\d+ s\)"
-    assert any(re.fullmatch(waiting, line) for line in failed.progress)
+    assert "running; ssh: booting" in failed.progress
     again = stack.up()
     assert again.code == 0, again.text
     assert stack.resources()["trainer"]["id"] == machine

@@ -144,6 +144,7 @@ class TestRetryAfter:
         assert hand.waits == []
         assert len(wire.sent) == 1
         assert limited.value.retry_after == LONGEST_RETRY_AFTER + 1
+        assert limited.value.advice == "wait 301 s and run `pulumi up` again"
 
     def test_one_beyond_the_deadline_is_told_at_once(self) -> None:
         api, wire = client(refusal(429, retry_after="60"), OK)

@@ -148,8 +148,9 @@ class TestImported:
 
 class TestFailed:
     def test_one_that_never_served_is_replaced(self) -> None:
-        changed = changes({}, {}, status="failed", **{SERVED: False})
+        changed = changes({}, {}, status="failed", status_reason="no boot", **{SERVED: False})
         assert kinds(changed) == (["status"], [], [])
+        assert changed.remarks == ["its status is failed (no boot): a new one takes its place"]
 
     def test_one_that_has_served_is_restarted_since_its_disk_may_hold_data(self) -> None:
         assert kinds(changes({}, {}, status="failed")) == ([], ["desired_state"], [])
