@@ -11,9 +11,9 @@ import pytest
 
 from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.webhooks import secret_of
-from pulumi_openrelay.lifecycle.journal import Notes
 
 from ...simulation.engine import Declared, Program
+from ...simulation.journal import Notes
 from .support import Death, OperationFailed, Stack, account, one
 
 MODELS = ["direct.openai.gpt-5.4-mini"]
