@@ -18,6 +18,7 @@ can do about it (`advice`). Whoever knows the resource and what holds after the 
     │   └── ServerError          every other 5xx, after all patience
     ├── Unreachable          nothing was sent
     ├── AnswerLost           sent, and no readable answer: the outcome is unknown
+    ├── Ambiguous            what there is may be what was asked for, or another's
     ├── Interrupted          Ctrl-C, or the engine is gone
     └── Wait
         ├── MachineFailed        it reached a state that it does not leave
@@ -118,6 +119,12 @@ class Unreachable(OpenRelayError):
 
 class AnswerLost(OpenRelayError):
     """The request may have done its work; no readable answer came back. Find before repeating."""
+
+    outcome_unknown = True
+
+
+class Ambiguous(OpenRelayError):
+    """What there is may be what was asked for, or another's: a person has to tell."""
 
     outcome_unknown = True
 

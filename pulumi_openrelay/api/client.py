@@ -90,6 +90,8 @@ class Client:
         self._rng = rng or random.Random()  # noqa: S311 - spreads repeats, guards nothing
         self._limiter = limiter or Limiter(max_concurrent_requests, self._asks_to_wait)
         self._server_time: tuple[float, float] | None = None
+        self.tried = 0.0
+        """When the latest try of a request was sent, by the callers' clock."""
 
     def server_time(self) -> float | None:
         """Seconds since the epoch by the API's own clock; None until it has told it."""
@@ -102,6 +104,10 @@ class Client:
             return caller.time()
         told, at = self._server_time
         return told + caller.now() - at
+
+    def credentials(self, path: str) -> Mapping[str, str]:
+        """The headers that authenticate a request to a path."""
+        return self._dialect.headers(path)
 
     def speaking(self, dialect: Dialect) -> Client:
         """Requests to the same service with another key, over the same connections."""
@@ -157,7 +163,7 @@ class Client:
         return headers
 
     def _once(self, wire: WireRequest, expected: type | None, caller: Caller) -> Any:
-        began = caller.now()
+        self.tried = began = caller.now()
         answer = self._transport.send(wire, caller)
         logger.debug(
             "%s %s: %d in %.3f s", wire.method, wire.url, answer.status, caller.now() - began

@@ -84,6 +84,9 @@ class SettingLifecycle(Lifecycle):
             ) from error
         self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
+    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
+        """A note of a setting is about itself: there is no other."""
+
     def _found(self, remote: Remote, inputs: Bag) -> Bag:
         """How the setting was before this stack touched it: as noted by a create that was cut off,
         else as it is."""

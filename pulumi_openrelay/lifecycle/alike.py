@@ -1,18 +1,19 @@
-"""Exactly one of those that carry no name and whose create takes no key.
+"""Exactly one of those that need not carry a name and whose create takes no key.
 
-Only what existed before a create and what exists after it tell what it made: so those alike are
-made one at a time, and each create is noted on this machine before it is sent. Nothing is ended but
-what the API itself has named as this resource's own, and where two fit, neither is touched.
+Where no name is told, only what existed before a create and what exists after it tell what it made:
+so those alike are made one at a time, and each create is noted on this machine before it is sent.
+Nothing is ended but what the API itself has named as this resource's own. Where two fit, or where
+one fits that another API key may have made, none is touched.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import OpenRelayError
+from ..errors import Ambiguous, OpenRelayError
 from .journal import Note
 from .make import Maker, made_at
 from .remote import SETTLE_SECONDS, Remote, describe
@@ -35,11 +36,12 @@ class AlikeMaker(Maker):
     _sent = 0
 
     def find_or_make(self) -> tuple[Row, str | None]:
-        likeness = json.dumps(self._kind.body(self._inputs), sort_keys=True)
-        with self._session.history.alone(likeness, self._call):
+        with self._session.history.alone(self._kind.likeness(self._inputs), self._call):
             self._before = self._rows(self._call.now())
             note = self._earlier = self._session.journal.read(self._owner, self._call.urn)
-            row = self._left_by(note) if note is not None else None
+            row = self._left_by_name()
+            if row is None and note is not None:
+                row = self._left_by(note)
             found = "own" if row is not None else None
             if row is None:
                 if note is None:
@@ -51,7 +53,9 @@ class AlikeMaker(Maker):
         return row, found
 
     def end_strays(self, resource_id: str) -> None:
-        """By now a list that lagged behind shows what an earlier attempt made: warn of it."""
+        """By now a list that lagged behind shows what an earlier attempt made: end what has this
+        resource's name, and warn of the rest."""
+        super().end_strays(resource_id)
         if self._earlier is not None and self._earlier.made is None:
             self._warn_of(self._earlier, {resource_id, *self._before})
         if self._sent > 1:
@@ -64,11 +68,11 @@ class AlikeMaker(Maker):
         """
         if note.made is not None:
             row = self._named_by(note)
-            return row if row is not None and self._fits(row) else None
+            return next(iter(self._fitting([row] if row is not None else [])), None)
         while True:
             looked = self._api_time()
             rows = self._rows(self._call.now()).values()
-            row = self._one([r for r in rows if may_be_of(self._kind, r, note) and self._fits(r)])
+            row = self._one([row for row in rows if may_be_of(self._kind, row, note)])
             if row is not None or looked >= note.last + SETTLE_SECONDS:
                 return row
             self._call.wait(2.0)
@@ -90,10 +94,10 @@ class AlikeMaker(Maker):
         return remote.find(self._call.now())
 
     def _warn_of(self, note: Note, known: set[str]) -> None:
+        not_it = {*known, *self._others(), *self._spent}
         for row in self._rows(self._call.now()).values():
-            if row["id"] in known | self._others() or not self._kind.lives(row):
-                continue
-            if may_be_of(self._kind, row, note):
+            mine = row["id"] not in not_it and self._kind.lives(row)
+            if mine and may_be_of(self._kind, row, note) and not self._is_another_keys(row):
                 self._call.warn(cut_off(self._kind, row))
 
     def _make_noted(self) -> Row:
@@ -113,7 +117,9 @@ class AlikeMaker(Maker):
         self._note = replace(self._note, last=self._api_time())
         self._session.journal.write(self._owner, self._call.urn, self._note)
         self._sent += 1
-        return super()._send(attempt)
+        row = super()._send(attempt)
+        self._session.history.made.add(str(row["id"]))
+        return row
 
     def _look_for_lost(self) -> Row | None:
         """Looks as long as a list may lag behind, since a second create would be a second one."""
@@ -127,41 +133,111 @@ class AlikeMaker(Maker):
 
     def _end_twins_of(self, made: Row) -> None:
         for row in self._new_twins():
-            if row["id"] != made["id"]:
+            if row["id"] == made["id"]:
+                continue
+            if self._kind.called(row) == self._name:
+                self._end(row["id"])
+            elif not self._is_another_keys(row):
                 self._call.warn(
                     f"a second {self._kind.noun} just like {made['id']} came up, which a lost "
                     f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
                 )
 
-    def _one(self, rows: Sequence[Row]) -> Row | None:
+    def _one(self, rows: Iterable[Row]) -> Row | None:
+        """The one of them that an earlier try or attempt made. Raises Ambiguous where nothing
+        tells which it is, or whether it is."""
+        fitting = self._fitting(rows)
+        named = [row for row in fitting if self._kind.called(row) == self._name]
+        rows = named or self._of_my_key(fitting)
         if len(rows) > 1:
-            ids = ", ".join(sorted(row["id"] for row in rows))
-            raise OpenRelayError(
-                f"{len(rows)} are just what an earlier attempt asked for ({ids}), and nothing "
-                f"tells which of them it made; none was touched",
+            raise Ambiguous(
+                f"{len(rows)} are just what an earlier attempt asked for ({_ids(rows)}), and "
+                f"nothing tells which of them it made; none was touched",
                 "import the one that is this resource's, and end what nobody needs",
             )
         return rows[0] if rows else None
 
-    def _alikes(self) -> list[Row]:
-        return [row for row in self._rows(self._began).values() if self._fits(row)]
-
     def _new_twins(self) -> list[Row]:
         # A list that lagged behind before the create shows strangers' as new afterwards.
-        twins = super()._new_twins()
-        return [row for row in twins if may_be_of(self._kind, row, self._note)]
+        rows = self._rows(self._call.now()).values()
+        return self._fitting([row for row in rows if may_be_of(self._kind, row, self._note)])
 
-    def _fits(self, row: Row) -> bool:
-        """Whether it is just what the program asks for, and not another's."""
-        mine = row["id"] not in self._others() and self._kind.is_of_use(row)
-        return mine and self._kind.twin(row, self._inputs)
+    def _fitting(self, rows: Iterable[Row]) -> list[Row]:
+        """Those that are just what the program asks for, and not another's."""
+        kind, others = self._kind, self._others() | self._spent
+        # Where the list tells names, one without a name has none.
+        likeness = kind.nameless(self._inputs) or not any(
+            kind.tells_name(row) for row in self._rows(self._began).values()
+        )
+        return [
+            row
+            for row in rows
+            if row["id"] not in others
+            and kind.is_of_use(row)
+            and kind.twin(row, self._inputs)
+            and (likeness or kind.tells_name(row))
+        ]
 
     def _others(self) -> set[str | None]:
         """The ids of what is not to be taken for what this create makes."""
-        return {self._replaced_id, *self._session.history.anothers(self._call.urn)}
+        noted = {note.made for note in self._notes_of_others()}
+        return {self._replaced_id, *self._session.history.anothers(self._call.urn), *noted}
+
+    def _notes_of_others(self) -> list[Note]:
+        """What was noted of this stack's other resources."""
+        notes = self._session.journal.left(self._owner)
+        return [note for note in notes if note != self._earlier]
+
+    # The API key that made it
+
+    def _of_my_key(self, rows: list[Row]) -> list[Row]:
+        """Those that this run's API key has made, as far as the list tells keys. Raises Ambiguous
+        where it tells them, and nothing tells whether one of them is this run's."""
+        kind, listed = self._kind, self._rows(self._began)
+        if not rows or all(kind.key_of(row) is None for row in listed.values()):
+            return rows
+        mine = self._sure_key
+        recorded = self._session.history.anothers(self._call.urn) | {str(self._replaced_id)}
+        # The stack's own may have been made before it was given another key.
+        likely = {kind.key_of(row) for row in listed.values() if row["id"] in recorded} - {None}
+        tied = {mine} if mine is not None else likely if len(likely) == 1 else set()
+        doubtful = [
+            row
+            for row in rows
+            if kind.key_of(row) not in tied and (mine is None or kind.key_of(row) is None)
+        ]
+        if doubtful:
+            keys = ", ".join(sorted({key for row in doubtful if (key := kind.key_of(row))}))
+            by = f", made by the API key {keys}" if keys else ""
+            raise Ambiguous(
+                f"just what was asked for is there ({_ids(doubtful)}{by}), and nothing tells "
+                f"whether this resource's own request made it; it was not touched",
+                kind.key_advice,
+            )
+        return [row for row in rows if kind.key_of(row) in tied]
+
+    def _is_another_keys(self, row: Row) -> bool:
+        """Whether it is certain that another API key has made it."""
+        key = self._kind.key_of(row)
+        return key is not None and self._sure_key not in (None, key)
+
+    @property
+    def _sure_key(self) -> str | None:
+        """The id of this run's API key, as an answered create or the account tells it."""
+        made = self._session.history.made
+        rows = self._rows(self._began).values()
+        told = (self._kind.key_of(row) for row in rows if row["id"] in made)
+        return next((key for key in told if key is not None), None) or self._told_key
+
+    @cached_property
+    def _told_key(self) -> str | None:
+        return self._kind.my_key(self._session, self._call)
 
     def _warn_of_alikes(self) -> None:
-        for row in self._alikes():
+        notes = self._notes_of_others()
+        for row in self._fitting(self._rows(self._began).values()):
+            if any(may_be_of(self._kind, row, note) for note in notes):
+                continue  # another resource of this stack looks after it
             made = made_at(self._kind, row)
             if made is not None and self._api_time() - made < RECENT_SECONDS:
                 self._call.warn(
@@ -169,6 +245,10 @@ class AlikeMaker(Maker):
                     f"{describe(row)}); it is not touched: if it is what an earlier run on another "
                     f"machine was cut off at, end it"
                 )
+
+
+def _ids(rows: Iterable[Row]) -> str:
+    return ", ".join(sorted(row["id"] for row in rows))
 
 
 def may_be_of(kind: Kind, row: Row, note: Note) -> bool:

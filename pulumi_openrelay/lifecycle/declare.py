@@ -28,7 +28,9 @@ from .fields import NAME, Field, Role
 from .service import SERVICES, Service
 
 if TYPE_CHECKING:
+    from ..caller import Caller
     from .remote import Remote
+    from .session import Session
 
 Inputs = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -135,6 +137,13 @@ class Kind:
     """GETs that tell what is on offer and what it costs; check reads them where it can."""
     bills: ClassVar[bool] = False
     """True for a machine: a leftover costs money."""
+    alike: ClassVar[bool] = False
+    """True where a row may tell no name: then its likeness, and what existed before, tell which
+    one it is, and each create is noted on this machine."""
+    unique_names: ClassVar[bool] = False
+    """True where a create of a name that is taken is refused with a plain 400."""
+    key_advice: ClassVar[str | None] = None
+    """What to do where it cannot be told which API key has made a thing."""
     shown_once: ClassVar[bool] = False
     """True where the create answers with a secret that nothing gives again: a leftover is
     useless."""
@@ -258,14 +267,28 @@ class Kind:
         return name if isinstance(name, str) else None
 
     def nameless(self, inputs: Inputs) -> bool:
-        """Whether nothing of what these inputs make can carry a name: then only its likeness, and
-        what existed before, tell which one it is."""
+        """Whether nothing of what these inputs make can carry a name."""
         del inputs
         return False
 
-    def is_noted(self, inputs: Inputs) -> bool:
-        """Whether a create is noted on this machine: a crash could not be told otherwise."""
-        return self.singleton or self.nameless(inputs)
+    def tells_name(self, row: Row) -> bool:
+        """Whether a row tells what would carry the name, be it there or not."""
+        return self.called(row) is not None
+
+    def likeness(self, inputs: Inputs) -> str:
+        """The same for all that could be taken for each other: those are made one at a time."""
+        del inputs
+        return self.token
+
+    def key_of(self, row: Row) -> str | None:
+        """The id of the API key that made it, None where a row does not tell."""
+        del row
+        return None
+
+    def my_key(self, session: Session, caller: Caller) -> str | None:
+        """The id of the API key that this run makes things with, None where nobody tells."""
+        del session, caller
+        return None
 
     def kept(self, old: Row) -> str | None:
         """Why it must never be deleted, None where it may be. old: the recorded outputs."""
@@ -297,10 +320,10 @@ class Kind:
 
     def taken(self, row: Row) -> OpenRelayError:
         """What to say of an existing one that is in the way of making another."""
+        adopt = "take it over with adopt=True, " if "adopt" in self.fields else ""
         return OpenRelayError(
             f"one of the name {row.get('name')!r} exists already ({row['id']})",
-            "take it over with adopt=True, import it if a run that was cut off made it, or choose "
-            "another name",
+            f"{adopt}import it if a run that was cut off made it, or choose another name",
         )
 
     def rate(self, row: Row) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AnswerLost, Conflict, NoCapacity, OpenRelayError, Rejected, ServerError
 from . import naming
 from .fields import OWNER
-from .remote import LOOKS_AFTER_A_LOST_ANSWER, Patience, Remote, condition, describe
+from .remote import (
+    LOOKS_AFTER_A_LOST_ANSWER,
+    SETTLE_SECONDS,
+    Patience,
+    Remote,
+    condition,
+    describe,
+)
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -18,6 +26,9 @@ if TYPE_CHECKING:
 
 YOUNG_SECONDS = 24 * 3600.0
 MOST_SPENT_KEYS = 20
+MOST_NAMES_FREED = 3
+ABOUT_A_NAME = re.compile(r"name|exist|already|duplicate|taken|unique|in use", re.IGNORECASE)
+"""What a refusal says that may be about a name."""
 
 
 class Maker:
@@ -44,17 +55,12 @@ class Maker:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
         kind, name = self._kind, self._name
         self._before = self._rows(self._began)
-        rows = self._before.values()
-        living = [row for row in rows if kind.lives(row) and row["id"] != self._replaced_id]
-        mine = [row for row in living if self._has_my_name(row)]
-        mine.sort(key=lambda r: (kind.called(r) != name, str(made_at(kind, r)), r["id"]))
-        keeps = bool(mine) and kind.called(mine[0]) == name and kind.is_of_use(mine[0])
-        for row in mine[1:] if keeps else mine:
-            self._end_leftover(row)
-        if keeps:
-            return mine[0], "own"
-        taken = {row["id"] for row in mine} | self._session.history.anothers(self._call.urn)
-        twins = [r for r in living if r["id"] not in taken and kind.twin(r, self._inputs)]
+        row = self._left_by_name()
+        if row is not None:
+            return row, "own"
+        others = [row for row in self._living() if not self._has_my_name(row)]
+        anothers = self._session.history.anothers(self._call.urn)
+        twins = [r for r in others if r["id"] not in anothers and kind.twin(r, self._inputs)]
         if twins and self._inputs.get("adopt"):
             return self._only(twins), "adopted"
         if twins and not kind.create.idempotent:
@@ -68,6 +74,20 @@ class Maker:
         self._twins = twins
         made = self._make()
         return made, "own" if made["id"] in self._before else None
+
+    def _left_by_name(self) -> Row | None:
+        """What an earlier attempt left of this very name; whatever else it left is ended."""
+        kind, name = self._kind, self._name
+        mine = [row for row in self._living() if self._has_my_name(row)]
+        mine.sort(key=lambda r: (kind.called(r) != name, str(made_at(kind, r)), r["id"]))
+        keeps = bool(mine) and kind.called(mine[0]) == name and kind.is_of_use(mine[0])
+        for row in mine[1:] if keeps else mine:
+            self._end_leftover(row)
+        return mine[0] if keeps else None
+
+    def _living(self) -> list[Row]:
+        rows = self._before.values()
+        return [row for row in rows if self._kind.lives(row) and row["id"] != self._replaced_id]
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
@@ -102,6 +122,10 @@ class Maker:
                     raise
                 return found
             except Rejected as error:
+                if error.status == 400 and self._kind.unique_names and attempt < MOST_NAMES_FREED:
+                    self._free_the_name(error, doubted=doubted)
+                    attempt += 1
+                    continue
                 # A key that an earlier attempt used with another body is refused as reused.
                 reused = "idempoten" in f"{error.code} {error.message}".lower()
                 tries = MOST_SPENT_KEYS if reused else 1
@@ -178,6 +202,31 @@ class Maker:
                     raise self._kind.taken(row)
         return None
 
+    def _free_the_name(self, error: Rejected, *, doubted: bool) -> None:
+        """End what made the API refuse a create of a name that must be unique, where it is this
+        resource's own: the secret of it is lost. Raises OpenRelayError where it is another's, or
+        where nothing of the name shows.
+
+        doubted: whether the answer to an earlier try was lost. A list may lag behind.
+        """
+        of_the_name = doubted or ABOUT_A_NAME.search(error.message) or not error.message
+        until = self._call.now() + (SETTLE_SECONDS if of_the_name else 0.0)
+        while True:
+            looked = self._call.now()
+            for row in self._rows(looked).values():
+                if self._kind.called(row) != self._name or row["id"] in self._spent:
+                    continue
+                new = doubted and row["id"] not in self._before
+                anothers = row["id"] in self._session.history.anothers(self._call.urn)
+                if anothers or not (new or (self._has_my_name(row) and self._is_young(row))):
+                    raise self._kind.taken(row)
+                self._end(row["id"])
+                return
+            if looked >= until:
+                error.outcome_unknown = bool(of_the_name)
+                raise error
+            self._call.wait(2.0)
+
     def _end_twins_of(self, made: Row) -> None:
         """End what an earlier try made after all, once a later one has succeeded."""
         for row in self._new_twins():
@@ -228,14 +277,17 @@ class Maker:
         A state restored from a backup makes a recorded machine look like a leftover, and one that
         has lived for a day may hold data.
         """
-        made = made_at(self._kind, row)
-        if made is not None and self._api_time() - made < YOUNG_SECONDS:
+        if self._is_young(row):
             self._end(row["id"])
             return
         self._call.warn(
             f"an older {self._kind.noun} of this resource that no state records is left as it is: "
             f"{self._kind.called(row)} ({self._with_rate(row)}); end it if nobody needs it"
         )
+
+    def _is_young(self, row: Row) -> bool:
+        made = made_at(self._kind, row)
+        return made is not None and self._api_time() - made < YOUNG_SECONDS
 
     def _with_rate(self, row: Row) -> str:
         rate = self._kind.rate(row)

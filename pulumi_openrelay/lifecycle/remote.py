@@ -25,7 +25,7 @@ from .duration import seconds
 from .fields import OWNER
 
 if TYPE_CHECKING:
-    from ..caller import Caller
+    from ..caller import Call, Caller
     from .session import Session
 
 NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
@@ -58,7 +58,7 @@ class Remote:
         self,
         session: Session,
         kind: Kind,
-        caller: Caller,
+        caller: Call,
         resource_id: str,
         *,
         new: Inputs,
@@ -70,7 +70,8 @@ class Remote:
         self.caller = caller
         self.id = resource_id
         self.new = new
-        self.old = old or {}
+        self.old = self.recorded = old or {}
+        """As far as it was looked at since, `old` is what it is now; `recorded` is not."""
         self.fresh = fresh
         """True for one that was made by this very call."""
         self.sent = False

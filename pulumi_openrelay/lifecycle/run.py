@@ -113,9 +113,13 @@ class Lifecycle:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
         if refusals:
             what = "; ".join(f"{name} {reason}" for name, reason in refusals)
+            advice = None  # the reasons tell
+            if self.kind.kept(old_outputs) is not None:
+                title = self.kind.service.title
+                advice = f"take the change back, or make it in {title}'s dashboard"
             raise Failed(
                 sentences.sentence(
-                    self.kind.noun, self.call.name, what, "nothing was changed", None
+                    self.kind.noun, self.call.name, what, "nothing was changed", advice
                 )
             )
         for remark in changes.remarks:
@@ -132,7 +136,7 @@ class Lifecycle:
         kind, call = self.kind, self.call
         call.hide(inputs)
         self._set_deadline()
-        make = AlikeMaker if kind.nameless(inputs) else Maker
+        make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
             row, found = maker.find_or_make()
@@ -324,7 +328,7 @@ class Lifecycle:
 
     def _note(self, outputs: Bag) -> Note | None:
         """What this machine knows of a create of this resource that may not be recorded."""
-        if not self.kind.is_noted(outputs):
+        if not (self.kind.singleton or self.kind.alike):
             return None
         return self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from ..errors import RETRY, Interrupted, MachineGone, OpenRelayError, TimedOut
+from ..errors import RETRY, Ambiguous, Interrupted, MachineGone, OpenRelayError, TimedOut
 
 
 class Failed(Exception):
@@ -47,13 +47,10 @@ def known(error: Exception) -> OpenRelayError:
 def not_created(noun: str, name: str, error: OpenRelayError, *, asked: bool) -> str:
     """asked: whether a create was sent before this failure."""
     if asked and error.outcome_unknown:
-        return sentence(
-            noun,
-            name,
-            error.what,
-            "whether it was created is unknown",
-            f"{RETRY}: it looks for it before it creates anything",
-        )
+        advice = f"{RETRY}: it looks for it before it creates anything"
+        if isinstance(error, Ambiguous):
+            advice = error.advice or advice
+        return sentence(noun, name, error.what, "whether it was created is unknown", advice)
     return sentence(noun, name, error.what, "nothing was created", error.advice or RETRY)
 
 

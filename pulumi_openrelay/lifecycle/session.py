@@ -156,6 +156,8 @@ class History:
         self._unprotected: set[str] = set()
         self.ended: set[str] = set()
         """The ids of what this operation has asked to end."""
+        self.made: set[str] = set()
+        """The ids that the API has answered this operation's creates with."""
         self._making: dict[str, threading.Event] = {}
 
     def own(self, urn: str, resource_id: str, mark: str | None) -> None:

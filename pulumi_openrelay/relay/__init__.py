@@ -6,6 +6,7 @@ from .account import credits as credits  # noqa: A004 - the API's noun
 from .account import tiers as tiers
 from .account_settings import AccountSettings as AccountSettings
 from .api_key import ApiKey as ApiKey
+from .catalog import media_storage as media_storage
 from .catalog import model as model
 from .catalog import models as models
 from .catalog import pricing as pricing
@@ -14,6 +15,7 @@ from .inference_check import InferenceCheck as InferenceCheck
 from .instance import Instance as Instance
 from .model_allowlist import ModelAllowlist as ModelAllowlist
 from .model_name import ModelName as ModelName
+from .offers import billing_terms as billing_terms
 from .offers import instance_catalog as instance_catalog
 from .webhook_secret import WebhookSecret as WebhookSecret
 
@@ -26,8 +28,10 @@ __all__ = [
     "ModelName",
     "WebhookSecret",
     "base_url",
+    "billing_terms",
     "credits",
     "instance_catalog",
+    "media_storage",
     "model",
     "models",
     "pricing",

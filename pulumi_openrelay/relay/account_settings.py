@@ -38,5 +38,8 @@ class AccountSettingsKind(Kind, resource=AccountSettings):
     def set_threshold(self, account: Remote) -> None:
         threshold = account.new.get("warning_threshold")
         if threshold is None:
-            return  # the profile did not tell what it was, so nothing can be restored
+            account.caller.warn(
+                "warning_threshold is left as it is, because the profile did not tell what it was"
+            )
+            return
         account.send("PATCH", "/v2/customer/settings", {"warning_threshold": threshold})

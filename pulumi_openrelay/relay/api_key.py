@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..api.pages import Pages
+from ..errors import OpenRelayError
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, updates
 from ..resource import Resource
@@ -99,6 +101,7 @@ class ApiKeyKind(Kind, resource=ApiKey):
     create = Create("/v2/customer/keys")
     delete = Delete("DELETE", "/v2/customer/keys/{id}", after="/v2/customer/keys/{id}/revoke")
     shown_once = True
+    unique_names = True
 
     def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
         if inputs.get("rotation") is not None and inputs.get("name") is not None:
@@ -166,8 +169,24 @@ class ApiKeyKind(Kind, resource=ApiKey):
                 "manages every other key, and is neither changed nor deleted here"
             )
 
+    def taken(self, row: Row) -> OpenRelayError:
+        return OpenRelayError(
+            f"one of the name {row.get('name')!r} exists already ({row['id']})",
+            f"choose another name, or revoke and delete {row['id']} if a run that was cut off made "
+            f"it, whose secret nobody has",
+        )
+
     def shown(self, row: Row) -> dict[str, Any]:
         return {"key": row.get("key")}
+
+
+def may_be(row: Row, secret: str) -> bool:
+    """Whether a row may be of the key with this secret, of which it shows the beginning and the
+    end at most."""
+    shown = re.fullmatch(r"([\w-]*)[^\w-]+([\w-]*)", str(row.get("key")), re.ASCII)
+    if shown is None or row.get("status") == "revoked":
+        return False
+    return secret.startswith(shown[1]) and secret.endswith(shown[2])
 
 
 def _restrictions(inputs: Inputs) -> dict[str, Any]:

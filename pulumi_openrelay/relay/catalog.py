@@ -47,7 +47,8 @@ class Price:
     per_second_video: dict[str, Any] | None = None
     """By resolution, quality or the like."""
     context_tier_threshold: int | None = None
-    """Input tokens beyond which a request is of long context, and has the prices below."""
+    """Input tokens beyond which a request is of long context, and has the prices below. These three
+    are not in the API's document; the vendor's own client reads them."""
     per_1m_input_tokens_long: float | None = None
     per_1m_output_tokens_long: float | None = None
 
@@ -102,8 +103,11 @@ class ModelDetail:
     """None: no single route serves it."""
     request_schema: dict[str, Any] | None = None
     """The body of a request, as JSON Schema."""
+    request_schema_url: str | None = None
+    """Where that is to be had, if it is not here."""
     request_example: dict[str, Any] | None = None
     response_schema: dict[str, Any] | None = None
+    response_schema_url: str | None = None
     store_output_supported: bool | None = None
     restricted_tiers: list[str] = field(default_factory=list)
     """The tiers that may not use it."""
@@ -120,6 +124,11 @@ class ModelDetail:
 @dataclass(frozen=True, slots=True)
 class _Pricing:
     pricing: list[Price]
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    media_storage: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +175,12 @@ def model(name: str | ModelName) -> ModelDetail:
 def pricing() -> list[Price]:
     """What each model costs in each mode. Raises pulumi.RunError. API: `getPricing`."""
     return ask(_Pricing, "/v2/pricing", "the prices", public=True).pricing
+
+
+def media_storage() -> dict[str, Any]:
+    """What it costs to keep what models made beyond an hour, in US dollars, as the API words it;
+    empty where it does not say. Raises pulumi.RunError. API: `getPricing`."""
+    return ask(_Storage, "/v2/pricing", "the prices", public=True).media_storage or {}
 
 
 def workflows() -> list[Workflow]:

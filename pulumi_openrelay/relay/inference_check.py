@@ -76,7 +76,7 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
     """Who answered: `direct` or `opengpu`, as far as the API told."""
     latency_seconds: Out[float] = output(readable=False)
     """From the request to the answer; of an asynchronous route, to the task's end as it was seen,
-    within a second or so."""
+    within a second or so. What was repeated counts from the last try."""
     cost_usd: Out[float | None] = output(readable=False)
     """What the request cost by the list price; None where price and answer do not tell."""
     checked_at: Out[str] = output(readable=False)
@@ -127,6 +127,8 @@ class _Question:
         self._name = name
         self._check = check
         self._caller = check.caller
+        self._began = 0.0
+        """When the request was sent that was answered."""
         self._client: Client = check.session.client.speaking(
             _AsDeclared(name, check.new["api_key"])
         )
@@ -136,12 +138,11 @@ class _Question:
         detail = self._detail()
         inference_request.fit(self._name, detail)
         body = inference_request.body(self._name, detail, self._check.new.get("request") or {})
-        began = self._caller.now()
         if body.get("async") is True:
             answer = self._done(detail, body)
         else:
             answer = self._send(detail, body, None)
-        seconds = self._caller.now() - began
+        seconds = self._caller.now() - self._began
         reply = inference_request.judged(answer, detail)
         mode = answer.get("mode") if isinstance(answer.get("mode"), str) else self._name.mode
         price = detail.price(str(mode))
@@ -165,6 +166,8 @@ class _Question:
             found: ModelDetail | None = read(ModelDetail, answer)
             if found is not None:
                 return found
+        if missing is not None:
+            missing.advice = "choose another model"
         raise missing or OpenRelayError("the API does not tell how to call it")
 
     def _send(self, detail: ModelDetail, body: Any, key: str | None) -> dict[str, Any]:
@@ -175,6 +178,7 @@ class _Question:
             endpoint.method or "POST", path, body=body, idempotency_key=key, answers=dict
         )
         answer: dict[str, Any] = self._client.send(request, self._caller)
+        self._began = self._client.tried
         return answer
 
     def _done(self, detail: ModelDetail, body: Any) -> dict[str, Any]:

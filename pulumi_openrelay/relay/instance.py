@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import pulumi
 
 from ..api.pages import Pages
+from ..errors import Interrupted, OpenRelayError
 from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Kind, Listed, Row, States
 from ..lifecycle.fields import NAME, In, Out, output, replaces, setting
 from ..resources.machine import Machine
 from ..resources.ssh_key import fingerprint, not_a_key, same_key
+from .api_key import ApiKeyKind, may_be
+
+if TYPE_CHECKING:
+    from ..caller import Caller
+    from ..lifecycle.session import Session
 
 CATALOG = "/v2/instances/catalog"
 MARK = "pulumi"
@@ -65,7 +71,9 @@ class Instance(Machine, module="relay", name="Instance"):
 
     Nothing about it changes in place. The API gives it no name: give a `webhook_url`, whose query
     then carries a mark, and one that a crash left behind is found again wherever the next `up`
-    runs; without one, it is found again on the machine that the crash happened on.
+    runs, as far as the API tells the URL; without one, it is found again on the machine that the
+    crash happened on. Where the API tells which key rented what, `relay:customerToken` lets it be
+    told from what other keys of the account rent meanwhile.
 
     API: `createInstance`, `getInstance`, `listInstances`, `terminateInstance`.
     """
@@ -145,6 +153,11 @@ class InstanceKind(Kind, resource=Instance):
         ending=frozenset({"terminating"}),
     )
     bills = True
+    alike = True
+    key_advice = (
+        "set relay:customerToken, which tells whose keys are whose, import it if it is this "
+        "resource's, or end it if nobody needs it"
+    )
     catalog = (CATALOG,)
     create_seconds = 1800.0
     delete_seconds = 1800.0
@@ -156,6 +169,30 @@ class InstanceKind(Kind, resource=Instance):
         found = re.search(rf"[?&]{MARK}=([^&#]+)", str(row.get("webhook_url")))
         return found[1] if found else None
 
+    def tells_name(self, row: Row) -> bool:
+        return isinstance(row.get("webhook_url"), str)
+
+    def likeness(self, inputs: Inputs) -> str:
+        key = fingerprint(inputs["ssh_public_key"])
+        return f"{inputs['prescription']} {inputs['image']} {key}"
+
+    def key_of(self, row: Row) -> str | None:
+        key = row.get("key_id")
+        return key if isinstance(key, str) else None
+
+    def my_key(self, session: Session, caller: Caller) -> str | None:
+        key = session.client.credentials(self.create.path).get("x-api-key")
+        if key is None:
+            return None
+        try:
+            rows, _ = session.rows(caller, ApiKeyKind.listed, float("-inf"))
+        except Interrupted:
+            raise
+        except OpenRelayError:
+            return None  # an ordinary key may not read them
+        fitting = [row["id"] for row in rows.values() if may_be(row, key)]
+        return fitting[0] if len(fitting) == 1 else None
+
     def body(self, inputs: Inputs) -> dict[str, Any]:
         body = super().body(inputs)
         if inputs.get("webhook_url") is not None:
@@ -163,7 +200,7 @@ class InstanceKind(Kind, resource=Instance):
         return body
 
     def twin(self, row: Row, inputs: Inputs) -> bool:
-        if not self.nameless(inputs):
+        if self.tells_name(row) and not self.nameless(inputs):
             return super().twin(row, inputs)
         told = str(row.get("ssh_key_fingerprint")).rstrip("=")
         if told.startswith("SHA256:") and told != fingerprint(inputs["ssh_public_key"]):
@@ -173,7 +210,7 @@ class InstanceKind(Kind, resource=Instance):
             None in (inputs.get(name), row.get(name)) or inputs[name] == row[name]
             for name in ("prescription", "image", "service_mode", "billing_mode", "region")
         )
-        return fits and row.get("webhook_url") is None
+        return fits and not self.tells_name(row)
 
     def rate(self, row: Row) -> int | None:
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")

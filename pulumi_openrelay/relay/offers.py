@@ -23,6 +23,14 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Megabits a second."""
+
+    download_mbps: int | None = None
+    upload_mbps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lifetime:
     """For how many hours it is rented at most."""
 
@@ -63,6 +71,7 @@ class Offer:
     gpu: Accelerator | None = None
     npu: Accelerator | None = None
     disk_gb: int | None = None
+    network: Network | None = None
     regions: list[str] = field(default_factory=list)
     default_region: str | None = None
     compatible_images: list[str] = field(default_factory=list)
@@ -74,10 +83,38 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingTerms:
+    """How every instance is billed."""
+
+    min_commit_hours: float
+    """Hours that are billed at least."""
+    grace_hours: float
+    """Hours that instances live on once the balance does not cover them."""
+    currency: str | None = None
+    unit: str | None = None
+    """What is counted, such as `hour`."""
+    full_hour_ceil: bool | None = None
+    """Whether a begun hour is billed whole."""
+    starts_at: str | None = None
+    """From when on it bills, such as `ready`."""
+    ends_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Catalog:
     rows: list[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Billing:
+    billing: BillingTerms
 
 
 def instance_catalog() -> list[Offer]:
     """The machines on offer. Raises pulumi.RunError. API: `getInstanceCatalog`."""
     return ask(_Catalog, "/v2/instances/catalog", "the catalog of instances").rows
+
+
+def billing_terms() -> BillingTerms:
+    """How the machines on offer are billed. Raises pulumi.RunError. API: `getInstanceCatalog`."""
+    return ask(_Billing, "/v2/instances/catalog", "the catalog of instances").billing

@@ -3,8 +3,9 @@
 A stack with one resource is made and destroyed, or changed and replaced, over and over. Each of
 these is killed at its first request, the next time at its second, and so on, until it outlasts the
 kill; and after every kill the same command is run again. `make test` does so to OpenRelay's
-machines and clusters, `make soak` (OPENRELAY_SOAK=1) to every kind of both services, with every
-death at every request.
+machines and clusters, and to Relay's where a second one would do harm, at the requests that change
+something; `make soak` (OPENRELAY_SOAK=1) to every kind of both services, with every death at every
+request.
 
 The CLI, the engine and the plugin are the real ones. The program alone is not started by the CLI
 but forked off a process that has imported all it needs: it would take half of the time.
@@ -41,9 +42,21 @@ from .support import Stack
 from .test_safety import plugins_of
 
 SOAK = bool(os.environ.get("OPENRELAY_SOAK"))
+BRIEFLY = {"relay:Instance", "relay:WebhookSecret"}
+"""`make test` kills these at the requests that change something alone."""
 TOKENS = sorted(
-    token for token, kind in KINDS.items() if SOAK or (kind.bills and kind.service is OPENRELAY)
+    token
+    for token, kind in KINDS.items()
+    if SOAK or token in BRIEFLY or (kind.bills and kind.service is OPENRELAY)
 )
+ROTATES = "rotateWebhookSecret"
+CASES = [
+    pytest.param(token, operations, id=f"{'-'.join(operations)}-{token}")
+    for token in TOKENS
+    for operations in (("up", "destroy"), ("update", "replace"))
+    # What only reads is nothing to be killed at there.
+    if SOAK or token not in BRIEFLY or EXAMPLES[token].made or "up" not in operations
+]
 NAME = "it"
 PLUGIN_BEFORE = "the plugin dies before the API has done the work"
 PLUGIN_AFTER = "the plugin dies after the API has done the work"
@@ -56,8 +69,7 @@ PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 
 
-@pytest.mark.parametrize("operations", [("up", "destroy"), ("update", "replace")], ids="-".join)
-@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize(("token", "operations"), CASES)
 def test_killed_at_any_request_and_run_again_nothing_is_left_over(
     token: str, operations: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -144,6 +156,10 @@ class Victim:
         """What the program gives the resource now."""
         self._other = False
         """Whether it is the one that a replacement has made of it, and not the first again."""
+        self._changed = False
+        """Whether it was changed in place, and not changed back; of what nothing replaces."""
+        self._rotations = 0
+        """How often the webhook secret was rotated: a second time ends the one that is in use."""
         self._death: tuple[int, str] | None = None
         self._sent = 0
         self._struck: Request | None = None
@@ -168,6 +184,7 @@ class Victim:
     def run(self, operation: str, death: tuple[int, str] | None = None) -> Request | None:
         """Run it, die, and run it again. Returns the request at which that was."""
         self._change_program(operation)
+        rotations = self._rotations
         command = "destroy" if operation == "destroy" else "up"
         struck = None
         if death:
@@ -187,6 +204,8 @@ class Victim:
             assert again.code == 0, f"{told}\n{again.text}"
             assert "Traceback" not in again.text, told
         self._assert_converged(operation, told)
+        rotates = any(ROTATES in update.calls for update in self.example.updates.values())
+        assert self._rotations - rotations == (rotates and operation == "update"), told
         return struck
 
     # Death
@@ -202,20 +221,24 @@ class Victim:
 
     def _deadly(self, request: Request) -> Answer:
         """The world's way in, at which the blow falls."""
-        self._sent += 1
+        self._sent += SOAK or self.token not in BRIEFLY or request.method != "GET"
         if self._death is None or self._sent != self._death[0]:
-            return self._handle(request)
+            return self._work(request)
         self._struck, (_, how), self._death = request, self._death, None
         if how == PLUGIN_BEFORE:
             self._kill_plugin()
             return Answer(0, drop=True)
-        answer = self._handle(request)
+        answer = self._work(request)
         if how == PLUGIN_AFTER:
             self._kill_plugin()
         else:
             assert self._cli is not None
             os.killpg(self._cli.pid, signal.SIGKILL)
         return answer
+
+    def _work(self, request: Request) -> Answer:
+        self._rotations += request.path.endswith("/rotate")
+        return self._handle(request)
 
     def _kill_plugin(self) -> None:
         (plugin,) = set(plugins_of(self.stack)) - self._orphans
@@ -277,10 +300,13 @@ class Victim:
 
     def _change_program(self, operation: str) -> None:
         self._other ^= operation == "replace"
+        if not self._replacement():
+            self._changed ^= operation == "update"
+        changes = self._changed or (operation == "update" and bool(self._replacement()))
         inputs = {
             **self.example.least,
             **(self._replacement() if self._other else {}),
-            **(self._updates() if operation == "update" else {}),
+            **(self._updates() if changes else {}),
         }
         given = {name: value for name, value in inputs.items() if value is not None}
         self.inputs = self._resolved(given)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
-from ...contract.support import Death, OperationFailed, Stack
-from ...simulation.engine import Declared
+from pulumi_openrelay.api.client import Client
+from pulumi_openrelay.api.relay import Relay
+from pulumi_openrelay.config import RelaySettings
+from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.lifecycle.session import Session
 
-__all__ = ["KEY", "Death", "OperationFailed", "Stack", "account", "creates", "instance", "one"]
+from ...contract.support import Death, OperationFailed, Stack, _Wire
+from ...simulation.engine import Declared
+from ...simulation.scheduler import Process
+
+__all__ = [
+    "KEY",
+    "SMALL",
+    "Death",
+    "OperationFailed",
+    "Stack",
+    "account",
+    "creates",
+    "instance",
+    "one",
+    "speak_as",
+    "tell_no",
+]
 
 KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} ada@laptop"
 RSA_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ== ada@laptop"
@@ -37,3 +58,32 @@ def creates(stack: Stack) -> int:
     """How many instances the last operation asked for."""
     entries = stack.world.log.entries
     return sum(e.method == "POST" and e.path == "/v2/instances" for e in entries)
+
+
+def speak_as(stack: Stack, key: str | None, token: str | None) -> None:
+    """Let the stack's operations use these credentials."""
+
+    def connect(process: Process) -> Session:
+        settings = RelaySettings(key, "the test", token, "the test", "", 9)
+        wire = _Wire(stack, process)
+        client = Client("http://relay.test", Relay(settings), wire, max_retries=9)
+        return Session(client, None, stack.journal)
+
+    stack.engine.connect = connect
+
+
+def tell_no(stack: Stack, field: str) -> None:
+    """Let the API tell null for a field of every instance."""
+    handle = stack.world.handle
+
+    def silent(request: Request) -> Answer:
+        answer = handle(request)
+        if request.method != "GET" or not request.path.startswith("/v2/instances") or answer.drop:
+            return answer
+        body = json.loads(answer.body)
+        for row in body.get("instances", [body]):
+            if field in row:
+                row[field] = None
+        return replace(answer, body=json.dumps(body).encode())
+
+    stack.world.handle = silent  # type: ignore[method-assign]

@@ -6,16 +6,11 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.api.client import Client
-from pulumi_openrelay.api.relay import Relay
-from pulumi_openrelay.config import RelaySettings
 from pulumi_openrelay.emulator import RelayWorld
 from pulumi_openrelay.emulator.relay.access import ApiKey
-from pulumi_openrelay.lifecycle.session import Session
+from pulumi_openrelay.relay.api_key import may_be
 
-from ...contract.support import _Wire
-from ...simulation.scheduler import Process
-from .support import OperationFailed, Stack, account, one
+from .support import Death, OperationFailed, Stack, account, one, speak_as
 
 
 def key(**inputs: Any) -> Any:
@@ -118,7 +113,8 @@ class TestTheSuperkey:
         stack.another_hand({kept: True})
         stack.refresh()
         with pytest.raises(
-            OperationFailed, match=r"key_budget cannot change: it is .*key; nothing"
+            OperationFailed,
+            match=r"key_budget cannot change: it is .*key; nothing was changed; take the change ba",
         ):
             stack.up(key(key_budget=1))
         with pytest.raises(OperationFailed, match=r"it is not deleted, because it is .*stays rec"):
@@ -127,16 +123,92 @@ class TestTheSuperkey:
         assert [e.method for e in stack.world.log.entries] == []
 
 
+GENERATED: dict[str, Any] = {}
+CHOSEN = {"name": "worker"}
+NAMES = pytest.mark.parametrize("name", [GENERATED, CHOSEN], ids=["generated", "chosen"])
+
+
+class TestANameThatIsTaken:
+    """A name is unique, and a list that lags behind does not show by what it was taken."""
+
+    @NAMES
+    def test_what_a_lost_answer_made_is_ended_as_soon_as_it_shows(
+        self, name: dict[str, Any]
+    ) -> None:
+        stack = account("ApiKey", list_lag_seconds=15.0)
+        stack.world.faults.add({"match": {"path_regex": "keys$"}, "action": "lose_answer"})
+        stack.up(key(**name))
+        assert stack.record().outputs["key"] == held(stack).secret
+        stack.assert_nothing_lost()
+
+    def test_so_is_what_a_killed_create_of_a_name_of_our_own_made(self) -> None:
+        stack = account("ApiKey", list_lag_seconds=15.0)
+        self.kill(stack, GENERATED)
+        stack.up(key())
+        assert stack.record().outputs["key"] == held(stack).secret
+        stack.assert_nothing_lost()
+
+    @NAMES
+    def test_what_does_not_show_in_time_is_not_known_to_be_there(
+        self, name: dict[str, Any]
+    ) -> None:
+        stack = account("ApiKey", list_lag_seconds=60.0)
+        self.kill(stack, name)
+        with pytest.raises(OperationFailed, match="whether it was created is unknown; run `pulumi"):
+            stack.up(key(**name))
+        assert len(stack.alive()) == 1
+
+    def test_what_a_killed_create_of_a_chosen_name_made_is_named_and_not_touched(self) -> None:
+        """Such a name proves nothing, and no key can be taken over."""
+        stack = account("ApiKey", list_lag_seconds=15.0)
+        self.kill(stack, CHOSEN)
+        (left,) = stack.alive()
+        with pytest.raises(OperationFailed) as failure:
+            stack.up(key(**CHOSEN))
+        assert f"choose another name, or revoke and delete {left} if a run" in str(failure.value)
+        assert "adopt" not in str(failure.value)
+        assert stack.alive() == {left}
+
+    def test_a_refusal_for_another_reason_is_told_at_once(self) -> None:
+        stack = account("ApiKey")
+        error = "`rate_limits` are too high."
+        stack.world.faults.status(400, "POST", "/keys$", error=error)
+        before = stack.scheduler.clock()
+        with pytest.raises(OperationFailed, match=r"too high.*nothing was created; correct it"):
+            stack.up(key())
+        assert stack.scheduler.clock() - before < 5
+
+    def kill(self, stack: Stack, name: dict[str, Any]) -> None:
+        for request in range(1, 9):
+            stack.death = Death(request, after_the_work=True)
+            with pytest.raises(OperationFailed):
+                stack.up(key(**name))
+            if stack.alive():
+                break
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+
+
+@pytest.mark.parametrize(
+    ("shown", "fits"),
+    [
+        ("relay_sk_ab…wxyz", True),
+        ("relay_sk_a****", True),
+        ("...xyz", True),
+        ("relay_sk_ac…wxyz", False),
+        ("relay_sk_ab…wxy", False),
+        ("relay_sk_ab", False),
+        (None, False),
+    ],
+)
+def test_a_masked_key_is_recognized_by_what_it_shows(shown: str | None, fits: bool) -> None:
+    assert may_be({"key": shown, "status": "active"}, "relay_sk_abcdefwxyz") is fits
+    assert not may_be({"key": shown, "status": "revoked"}, "relay_sk_abcdefwxyz")
+
+
 def _stack_of_a_new_customer() -> Stack:
     stack = account("ApiKey")
     assert isinstance(stack.world, RelayWorld)
     stack.world.add_customer("Other", "jwt_other")
-    settings = RelaySettings(None, "nowhere", "jwt_other", "the test", "", 9)
-
-    def connect(process: Process) -> Session:
-        wire = _Wire(stack, process)
-        client = Client("http://relay.test", Relay(settings), wire, max_retries=9)
-        return Session(client, None, stack.journal)
-
-    stack.engine.connect = connect
+    speak_as(stack, None, "jwt_other")
     return stack

@@ -80,6 +80,17 @@ def test_it_is_asked_when_it_is_made_and_whenever_an_input_changes() -> None:
     assert stack.sent == 0
 
 
+@pytest.mark.parametrize("model", [CHAT, IMAGE])
+def test_its_latency_is_that_of_the_last_try(model: str) -> None:
+    stack = account()
+    headers = {"Retry-After": "30"}
+    action = {"type": "status", "status": 429, "headers": headers}
+    stack.world.faults.add({"match": {"method": "POST"}, "action": action})
+    stack.up(check(model))
+    assert len(asked(stack)) == 2
+    assert 0 < stack.record().outputs["latency_seconds"] < 5
+
+
 class TestWithoutAnAnswer:
     """One sentence; nothing recorded; and the next up asks again."""
 
@@ -108,13 +119,17 @@ class TestWithoutAnAnswer:
         [
             ("direct.openai.openai/gpt-4-turbo", "it is retired"),
             ("direct.openai.gpt-0", "the API does not know it (404 MODEL_NOT_FOUND"),
+            # The last part of the sentence is the advice.
+            ("direct.openai.gpt-0", "has not passed; choose another model"),
             ("opengpu.openai.gpt-5.4-mini", "it is not served in mode opengpu, but in auto, dir"),
             ("direct.vllm.gpt-5.4-mini", "it is not of the source vllm, but of openai"),
         ],
     )
     def test_the_api_says_that_it_cannot(self, model: str, said: str) -> None:
         stack = account()
-        assert f"{model} does not answer: {said}" in self.failing(stack, check(model))
+        sentence = self.failing(stack, check(model))
+        assert f"{model} does not answer: " in sentence
+        assert said in sentence
         assert asked(stack) == []
 
     def test_the_key_is_refused(self) -> None:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 from pulumi_openrelay.relay.instance import _marked, _unmarked
 
+from ...simulation.engine import Declared
 from ...simulation.journal import Notes
-from .support import RSA_KEY, SMALL, Death, OperationFailed, Stack, account, creates, instance
+from .support import (
+    RSA_KEY,
+    SMALL,
+    Death,
+    OperationFailed,
+    Stack,
+    account,
+    creates,
+    instance,
+    speak_as,
+    tell_no,
+)
 
 URN = "urn:pulumi:dev::sim::pulumi-python:dynamic/relay:Instance::it"
 HOOK = "https://hooks.example.com/relay?team=ml"
@@ -260,6 +273,154 @@ class TestAfterACrash:
         stack.up(instance(image="ubuntu-22.04"))
         stack.destroy()
         assert stack.journal.left("owner") == []
+
+
+OURS, THEIRS = "relay_sk_ours_5b21", "relay_sk_theirs_9d40"
+
+
+def two_keys(*, token: bool = True) -> Stack:
+    """A stack with a key of its own, on an account that has another."""
+    stack = account()
+    assert isinstance(stack.world, RelayWorld)
+    for name, secret in (("ours", OURS), ("theirs", THEIRS)):
+        key = stack.world.add_key(secret, stack.world.first_customer, name=name)
+        stack.strangers.add(key.id)
+    speak_as(stack, OURS, "jwt_local" if token else None)
+    return stack
+
+
+def lose_the_create(stack: Stack, meanwhile: str, *, kill: bool = False) -> list[str]:
+    """Let the next create get lost before the work, or kill its plugin then; meanwhile another key
+    rents the same: its id."""
+    handle = stack.world.handle
+    made: list[str] = []
+
+    def lost(request: Request) -> Answer:
+        if request.method != "POST" or request.path != "/v2/instances" or made:
+            return handle(request)
+        made.append("")
+        made[0] = stack.world.call("POST", "/v2/instances", SMALL, key=meanwhile).json()["id"]
+        if kill:
+            stack.died = True
+            stack.scheduler.kill(stack.engine.process)
+        return Answer(0, drop=True)
+
+    stack.world.handle = lost  # type: ignore[method-assign]
+    return made
+
+
+class TestOfAnotherKey:
+    """Another API key of the account rents just the same at the very moment of a lost answer."""
+
+    def test_it_is_not_taken_over_where_the_account_tells_which_key_is_ours(self) -> None:
+        stack = two_keys()
+        theirs = lose_the_create(stack, THEIRS)
+        stack.up(instance())
+        assert stack.record().id not in theirs
+        assert warnings(stack) == ""
+        stack.destroy()
+        assert stack.alive() == set(theirs)
+
+    def test_nor_after_a_kill(self) -> None:
+        stack = two_keys()
+        theirs = lose_the_create(stack, THEIRS, kill=True)
+        with pytest.raises(OperationFailed):
+            stack.up(instance())
+        stack.up(instance())
+        assert stack.record().id not in theirs
+        assert warnings(stack) == ""
+        stack.destroy()
+        assert stack.alive() == set(theirs)
+
+    @pytest.mark.parametrize("kill", [False, True])
+    def test_it_is_named_and_not_touched_where_nothing_tells_whose_it_is(self, kill: bool) -> None:
+        stack = two_keys(token=False)
+        theirs = lose_the_create(stack, THEIRS, kill=kill)
+        if kill:
+            with pytest.raises(OperationFailed, match="the plugin died"):
+                stack.up(instance())
+        for _ in range(2):
+            with pytest.raises(OperationFailed) as failure:
+                stack.up(instance())
+            sentence = str(failure.value)
+            assert theirs[0] in sentence
+            assert "it was not touched" in sentence
+            assert "set relay:customerToken, which tells" in sentence
+            assert stack.alive() == set(theirs)
+        speak_as(stack, OURS, "jwt_local")
+        stack.up(instance())
+        assert stack.record().id not in theirs
+        assert len(stack.alive()) == 2
+
+    def test_what_a_lost_answer_made_is_found_where_another_of_the_stack_tells_our_key(
+        self,
+    ) -> None:
+        stack = two_keys(token=False)
+        other = {"other": replace(instance()["it"], inputs={**SMALL, "image": "ubuntu-22.04"})}
+        stack.up(other)
+        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.up({**other, **instance()})
+        stack.assert_nothing_lost()
+
+    def test_where_the_list_tells_no_keys_the_rest_has_to_do(self) -> None:
+        stack = two_keys(token=False)
+        tell_no(stack, "key_id")
+        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.up(instance())
+        stack.assert_nothing_lost()
+
+
+class TestAListWithoutWebhooks:
+    """The API's document lets `webhook_url` be null, and with it the mark is not told."""
+
+    def test_what_a_lost_answer_made_is_found(self) -> None:
+        stack = account()
+        tell_no(stack, "webhook_url")
+        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.up(instance(webhook_url=HOOK))
+        assert creates(stack) == 1
+        stack.assert_nothing_lost()
+
+    def test_what_a_killed_create_made_is_found_on_the_same_machine_and_told_on_another(
+        self,
+    ) -> None:
+        for elsewhere in (False, True):
+            stack = account()
+            tell_no(stack, "webhook_url")
+            left = die_after_the_create(stack, instance(webhook_url=HOOK))
+            if elsewhere:
+                stack.journal = Notes()
+            stack.up(instance(webhook_url=HOOK))
+            assert (stack.record().id == left) is not elsewhere
+            assert (left in warnings(stack)) is elsewhere
+
+    def test_where_it_tells_one_what_has_none_is_never_taken(self) -> None:
+        stack = account()
+        hooked = {**SMALL, "webhook_url": "https://elsewhere.example.com"}
+        stack.world.call("POST", "/v2/instances", hooked)
+        strangers = lose_the_create(stack, "relay_sk_local")
+        stack.up(instance(webhook_url=HOOK))
+        assert stack.record().id not in strangers
+
+
+def test_of_three_alike_that_were_cut_off_none_is_said_to_be_a_strangers() -> None:
+    """The others' notes tell whose they are, though none of them is recorded."""
+    three = {name: Declared("relay:Instance", SMALL) for name in ("a", "b", "c")}
+    for request in range(1, 40):
+        stack = account()
+        stack.death = Death(request, after_the_work=True)
+        with contextlib.suppress(OperationFailed):
+            stack.up(three)
+        if not stack.died:
+            break
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+        stack.up(three)
+        assert len(stack.alive()) == 3
+        assert warnings(stack) == "", request
+        stack.assert_nothing_lost()
+    else:
+        pytest.fail("an operation of more than 40 requests")
 
 
 class TestTheMark:

@@ -20,10 +20,12 @@ EVERY: list[Callable[[], Any]] = [
     relay.pricing,
     relay.tiers,
     relay.workflows,
+    relay.media_storage,
     relay.instance_catalog,
+    relay.billing_terms,
     relay.credits,
 ]
-PUBLIC = EVERY[:5]
+PUBLIC = EVERY[:6]
 CLOUD = pytest.mark.usefixtures("cloud")
 
 
@@ -91,6 +93,11 @@ def test_prices_workflows_and_machines_are_typed() -> None:
     assert small.billing_modes[0].rate_per_period == 0.05
     assert small.lifetime is not None
     assert small.lifetime.max_hours == 168
+    assert small.network is not None
+    assert small.network.download_mbps == 1000
+    terms = relay.billing_terms()
+    assert (terms.min_commit_hours, terms.grace_hours, terms.unit) == (1, 1, "hour")
+    assert relay.media_storage()["relay1d"] > 0
 
 
 def test_credits_are_in_dollars(cloud: ServedRelayWorld) -> None:
@@ -103,7 +110,7 @@ def test_what_is_public_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RELAY_API_KEY")
     for ask in PUBLIC:
         assert ask()
-    for ask in EVERY[5:]:
+    for ask in EVERY[6:]:
         with pytest.raises(pulumi.RunError, match="no API key is configured; run `pulumi config"):
             ask()
 
@@ -150,6 +157,9 @@ class TestAnApiThatAnswersOtherwise:
             ModelDetail, {"name": "x", "modes": "direct", "pricing": [{"mode": 1}, None], "tag": 7}
         )
         assert found == ModelDetail("x")
+        urls = {"request_schema_url": "https://e.com/q", "response_schema_url": "https://e.com/a"}
+        told = read(ModelDetail, {"name": "x", **urls})
+        assert {name: getattr(told, name) for name in urls} == urls
         assert read(ModelDetail, {"tag": "chat"}) is None
         rows = {"auto": {}, "direct": {"openai": [{"name": "a"}, {}, 3]}}
         assert read(Models, rows).direct == {"openai": [Model("a")]}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.webhooks import secret_of
 
 from ...simulation.engine import Declared, Program
+from ...simulation.journal import Notes
 from .support import Death, OperationFailed, Stack, account, one
 
 MODELS = ["direct.openai.gpt-5.4-mini"]
@@ -107,6 +111,26 @@ def test_the_threshold_is_put_back() -> None:
     assert threshold(stack) == found
 
 
+def test_a_threshold_that_the_profile_did_not_tell_is_left_with_a_warning() -> None:
+    stack = account()
+    handle = stack.world.handle
+
+    def silent(request: Request) -> Answer:
+        answer = handle(request)
+        if not request.path.endswith("/profile"):
+            return answer
+        body = json.loads(answer.body)
+        del body["warning_threshold"]
+        return replace(answer, body=json.dumps(body).encode())
+
+    stack.world.handle = silent  # type: ignore[method-assign]
+    stack.up(one("AccountSettings", warning_threshold=20))
+    assert stack.engine.warnings == []
+    stack.destroy()
+    assert threshold(stack) == 20
+    assert "warning_threshold is left as it is" in "".join(stack.engine.warnings)
+
+
 def test_what_an_import_did_not_find_is_left_as_it_is() -> None:
     stack = account()
     stack.up(one("AccountSettings", warning_threshold=20))
@@ -146,6 +170,46 @@ class TestTheWebhookSecret:
         stack.up(one("WebhookSecret", rotation=2))
         assert secrets(stack)[1] == old
         assert stack.record().outputs["secret"] == secrets(stack)[0]
+
+    @pytest.mark.parametrize("refreshed", [False, True])
+    @pytest.mark.parametrize("after_the_work", [False, True])
+    def test_killed_at_any_request_and_run_again_it_is_rotated_once(
+        self, after_the_work: bool, refreshed: bool
+    ) -> None:
+        for request in range(1, 9):
+            stack, old = self.killed(Death(request, after_the_work))
+            if refreshed:
+                stack.refresh()
+            stack.up(one("WebhookSecret", rotation=2))
+            assert secrets(stack)[1:] == [old], request
+            assert stack.record().outputs["secret"] == secrets(stack)[0] != old
+            assert stack.up(one("WebhookSecret", rotation=3)) == ["rotateWebhookSecret"]
+            stack.destroy()
+            assert stack.journal.left("owner") == []
+            if not stack.died:
+                return
+        pytest.fail("an operation of more than 9 requests")
+
+    def test_another_machine_rotates_no_secret_away_that_the_stack_still_hands_out(self) -> None:
+        attempts = (self.killed(Death(request, after_the_work=True)) for request in range(1, 9))
+        stack, old = next((stack, old) for stack, old in attempts if secrets(stack)[1:] == [old])
+        stack.journal = Notes()
+        assert stack.up(one("WebhookSecret", rotation=2)) == []
+        assert secrets(stack)[1] == old
+        assert "that is taken for this rotation" in "".join(stack.engine.warnings)
+
+    def killed(self, death: Death) -> tuple[Stack, str]:
+        """A stack whose plugin died while it rotated, and the secret from before."""
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        (old,) = secrets(stack)
+        stack.death = death
+        with contextlib.suppress(OperationFailed):
+            stack.up(one("WebhookSecret", rotation=2))
+        stack.death = None
+        stack.scheduler.clock.advance(60)
+        return stack, old
 
     def test_a_delete_leaves_it_as_it_is(self) -> None:
         stack = account()
