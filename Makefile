@@ -30,7 +30,7 @@ demo: setup ## bring a stack up, change it, break it, destroy it: on the emulato
 test: setup ## run the tests, those on the real Pulumi engine too
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: setup ## run the linters and the type checkers
+check: $(READY) ## run the linters and the type checkers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy

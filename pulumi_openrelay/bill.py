@@ -1,7 +1,7 @@
 """What the stack bills, as a stack output: `pulumi up` then shows it before and after.
 
 The output `rate_cents_per_hour` is the sum of all machines of the program. A program that exports
-one of that name itself has its own.
+one of that name itself, before its machines or after them, has its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def add_to_bill(name: str, rate: pulumi.Output[int | None]) -> None:
         return
     if root not in _BILLS:
         _BILLS[root] = []
-        pulumi.export(OUTPUT, pulumi.Output.from_input(_total(_BILLS[root])))
+        if OUTPUT not in getattr(root, "outputs", {}):
+            pulumi.export(OUTPUT, pulumi.Output.from_input(_total(_BILLS[root])))
     _BILLS[root].append((name, rate))
 
 
@@ -34,4 +35,7 @@ async def _total(items: list[tuple[str, pulumi.Output[int | None]]]) -> int | st
         cents = await rate.future() if await rate.is_known() else None
         total += cents or 0
         unknown += [name] if cents is None else []
-    return f"{total} and more: not known for {', '.join(unknown)}" if unknown else total
+    if not unknown:
+        return total
+    rates = f"rates of {', '.join(unknown)} are" if unknown[1:] else f"rate of {unknown[0]} is"
+    return f"at least {total}: the {rates} not known"

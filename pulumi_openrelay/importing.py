@@ -6,6 +6,7 @@ written. A file that brings inputs and outputs along needs no provider: the engi
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
@@ -28,8 +29,12 @@ def kind_of(noun: str) -> Kind:
     for kind in KINDS.values():
         if kind.resource.__name__.lower() == wanted:
             return kind
-    known = ", ".join(sorted(kind.resource.__name__ for kind in KINDS.values()))
+    known = ", ".join(sorted(_noun(kind) for kind in KINDS.values()))
     raise OpenRelayError(f"there is no resource {noun!r}; there are {known}")
+
+
+def _noun(kind: Kind) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.resource.__name__).lower()
 
 
 def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str) -> dict[str, Any]:

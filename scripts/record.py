@@ -11,6 +11,8 @@ import sys
 import tempfile
 import termios
 from fcntl import ioctl
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pyte
@@ -57,15 +59,18 @@ def draw(screen: pyte.Screen) -> str:
     while lines and not lines[-1]:
         lines.pop()
     for row, line in enumerate(lines):
-        for column, letter in enumerate(line):
-            cell = screen.buffer[row][column]
-            style = "bold " if cell.bold else ""
-            text.append(letter, style + _color(cell.fg))
+        styles = [_style(screen.buffer[row][column]) for column in range(len(line))]
+        for style, run in groupby(zip(styles, line, strict=True), key=itemgetter(0)):
+            text.append("".join(letter for _, letter in run), style)
         text.append("\n")
     console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))  # noqa: SIM115
     console.print(text, end="")
     drawn = console.export_svg(title="two GPU machines, an inference cluster and a webhook")
     return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+
+
+def _style(cell: pyte.screens.Char) -> str:
+    return ("bold " if cell.bold else "") + _color(cell.fg)
 
 
 def _color(name: str) -> str:

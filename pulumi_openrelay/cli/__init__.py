@@ -43,4 +43,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pulumi-openrelay")
 def main() -> None:
-    """GPU machines on OpenRelay, declared in Python and reconciled by Pulumi."""
+    """GPU machines on OpenRelay and inference on Relay, declared in Python, run by Pulumi."""

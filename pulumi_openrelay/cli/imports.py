@@ -21,14 +21,14 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
 
     WHAT is vm, ssh-key, inference-cluster, webhook, instance, api-key, model-allowlist,
     account-settings or webhook-secret; IDS are theirs. The key is read from OPENRELAY_API_KEY or
-    RELAY_API_KEY. Then:
-
-    The file holds secrets in clear, such as environment variables: delete it afterwards. The state
-    has them encrypted.
+    RELAY_API_KEY.
 
     \b
       pulumi-openrelay import vm 6fa284fb > existing.json
       pulumi import --file existing.json --generate-code=false
+
+    The file holds secrets in clear, such as environment variables: delete it afterwards. The state
+    has them encrypted.
     """
     from ..importing import entry, kind_of, living
 

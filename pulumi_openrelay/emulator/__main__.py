@@ -35,8 +35,22 @@ def _default_state() -> Path:
     type=click.FloatRange(min=0),
     help="How long a machine takes to run; all other times follow. [default: 8]",
 )
-@click.option("--key", "keys", multiple=True, default=["or_local"], show_default=True)
-@click.option("--relay-key", "relay_keys", multiple=True, default=["relay_sk_local"])
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    default=["or_local"],
+    show_default=True,
+    help="An API key of OpenRelay's organization; may be given several times.",
+)
+@click.option(
+    "--relay-key",
+    "relay_keys",
+    multiple=True,
+    default=["relay_sk_local"],
+    show_default=True,
+    help="The same for Relay's account.",
+)
 @click.option("--relay-customer-token", default="jwt_local", help="Of the account's dashboard.")
 @click.option("--ephemeral", is_flag=True, help="Keep nothing; for tests.")
 @click.option(

@@ -193,6 +193,11 @@ class Stack:
     def printed(self) -> Path:
         return self.folder / "printed.txt"
 
+    @property
+    def log(self) -> Path:
+        """For the events of a command that is started: `--event-log`."""
+        return self.folder / "events.json"
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Any other command; it must succeed."""
         done = subprocess.run(

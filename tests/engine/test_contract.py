@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ import pytest
 from pulumi_openrelay.emulator import ServedWorld
 
 from .support import KEY, ROOT, Stack
-from .test_failures import VM, calm, fault, wait_until
+from .test_failures import VM, all_told_as_recorded, calm, fault, wait_until
+from .test_safety import plugins_of
 
 OLDEST = "3.268.0"
 
@@ -109,6 +111,37 @@ def test_an_output_reads_the_same_whenever_it_is_read(sdk: Stack) -> None:
     broken = 'relay.Vm("broken", ssh_key_ids=[vm.status], resource_size="x")'
     failed = sdk.up(f"{program}\n    {broken}")
     assert len(failed.errors) == 1, failed.text
+
+
+def test_calls_at_once_hear_ctrl_c_and_end_with_a_killed_engine(
+    sdk: Stack, cloud: ServedWorld
+) -> None:
+    """The SDK by itself serves four calls at once, and its Cancel does nothing."""
+    cloud.world.settings.change({"provision_seconds": 600.0})
+    sdk.write(
+        """
+    key = relay.SshKey("laptop", public_key=KEY)
+    for n in range(6):
+        relay.Vm(f"vm{n}", ssh_key_ids=[key.id], resource_size="small")
+    """
+    )
+    up = sdk.start("up", "--yes", "--skip-preview", "--event-log", str(sdk.log))
+    # No machine is up, so each of them was asked for while the others were waited for.
+    wait_until(lambda: len(cloud.world.live_vms()) == 6)
+
+    os.kill(up.pid, signal.SIGINT)
+
+    wait_until(lambda: all_told_as_recorded(sdk, cloud), seconds=2)
+    assert up.wait(timeout=60) != 0
+    recorded = {resource.get("id") for resource in sdk.resources().values()}
+    assert recorded >= {vm.id for vm in cloud.world.live_vms()}
+
+    again = sdk.start("up", "--yes", "--skip-preview")
+    wait_until(lambda: "deploying" in sdk.printed.read_text())
+    assert plugins_of(sdk)
+    os.kill(again.pid, signal.SIGKILL)
+    again.wait(timeout=30)
+    wait_until(lambda: not plugins_of(sdk))
 
 
 def test_sixty_four_machines_come_up_at_once(stack: Stack, cloud: ServedWorld) -> None:

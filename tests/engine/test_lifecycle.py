@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from pulumi_openrelay.emulator import ServedWorld
 
+from ..contract.examples import EXAMPLES, Replace
 from .support import Stack, mutations
 
 MACHINES = """
@@ -63,6 +66,7 @@ BEFORE = """
     image = {"image_url": "vllm/vllm-openai:v0.6", "gpu_model_id": GPU, "gpus_per_replica": 1}
     relay.InferenceCluster("scale", replica_count=1, **image)
     relay.InferenceCluster("halt", replica_count=1, **image)
+    relay.InferenceCluster("resume", image_url="x", resource_size="small", desired_state="stopped")
     relay.Webhook("renamed", name="old", url="http://127.0.0.1:9/a")
     relay.Webhook("moved", url="http://127.0.0.1:9/a")
     relay.Webhook("retuned", url="http://127.0.0.1:9/a", events=["vm.running"])
@@ -82,6 +86,7 @@ AFTER = """
     image = {"image_url": "vllm/vllm-openai:v0.6", "gpu_model_id": GPU, "gpus_per_replica": 1}
     relay.InferenceCluster("scale", replica_count=3, **image)
     relay.InferenceCluster("halt", replica_count=1, desired_state="stopped", **image)
+    relay.InferenceCluster("resume", image_url="x", resource_size="small")
     relay.Webhook("renamed", name="new", url="http://127.0.0.1:9/a")
     relay.Webhook("moved", url="http://127.0.0.1:9/b")
     relay.Webhook("retuned", url="http://127.0.0.1:9/a", events=["vm.stopped"])
@@ -119,6 +124,7 @@ def test_each_change_in_place_makes_its_own_call_and_no_other(
             f"POST /v1/vms/{ids['disk']}/resize-disk",
             f"POST /v1/clusters/{ids['scale']}/scale",
             f"POST /v1/clusters/{ids['halt']}/stop",
+            f"POST /v1/clusters/{ids['resume']}/restart",
             f"PATCH {hook}/{ids['renamed']}",
             f"PATCH {hook}/{ids['moved']}",
             f"PATCH {hook}/{ids['retuned']}",
@@ -129,64 +135,67 @@ def test_each_change_in_place_makes_its_own_call_and_no_other(
     assert after["stop"]["outputs"]["status"] == "stopped"
     assert after["start"]["outputs"]["status"] == "running"
     assert after["disk"]["outputs"]["disk_size_gb"] == 200
+    assert after["halt"]["outputs"]["status"] == "stopped"
+    assert after["resume"]["outputs"]["status"] == "running"
     assert after["scale"]["outputs"]["replica_count"] == 3
     assert after["silenced"]["outputs"]["enabled"] is False
     assert after["rekeyed"]["outputs"]["secret"] != before["rekeyed"]["outputs"]["secret"]
     assert stack.preview().changed == {}
 
 
-REPLACING = {
-    "name": '"another"',
-    "gpu_model_id": "OTHER_GPU",
-    "gpu_count": "2",
-    "tier": '"verified"',
-    "image_url": '"ubuntu:24.04"',
-    "template_id": '"tmpl_2"',
-    "container_command": '["sleep", "2"]',
-    "container_port": "8081",
-    "env_vars": '{"A": "2"}',
-    "cloud_init": '"#!/bin/sh\\necho 2"',
-    "guest_mem_mb": "65536",
-    "health_check_path": '"/ready"',
-    "health_check_port": "8082",
-    "health_checks": '["http"]',
-    "kernel_modules": '["fuse"]',
-    "preferred_regions": '["eu-west"]',
-    "allow_fallback": "True",
-    "privileged": "True",
-    "disk_size_gb": "90",
-}
+REPLACEABLE = ("openrelay:SshKey", "openrelay:Vm", "openrelay:InferenceCluster")
+SMALLER_DISK = Replace(90)
 
 
-def test_each_other_change_of_a_vm_replaces_it_and_says_which_input_does(
+def replacements() -> Iterator[tuple[str, dict[str, Any], str, Replace]]:
+    """For each input that replaces a resource: its kind, its inputs, and the change of that one."""
+    for token in REPLACEABLE:
+        example = EXAMPLES[token]
+        smaller = {"disk_size_gb": SMALLER_DISK} if "disk_size_gb" in example.updates else {}
+        changes = {**example.replaces, **smaller}
+        for name, change in changes.items():
+            inputs = dict(example.inputs)
+            if name != "name":
+                inputs.pop("name", None)  # two of one name would be refused
+            inputs |= {"wait_for": "none"} if "wait_for" in example.settings else {}
+            yield token.removeprefix("openrelay:"), inputs, name, change
+
+
+def declared(kind: str, name: str, inputs: Mapping[str, Any]) -> str:
+    """One resource of a program with an SSH key `key`; each further key has a blob of its own."""
+    given = {key: value for key, value in inputs.items() if value is not None}
+    if kind == "SshKey":
+        blob = hashlib.sha256(f"{name} {given['public_key']}".encode()).hexdigest()[:42]
+        given["public_key"] = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA{blob} someone"
+    words = [f"{key}={value!r}" for key, value in given.items() if key != "ssh_key_ids"]
+    words += ["ssh_key_ids=[key.id]"] if "ssh_key_ids" in given else []
+    return f"relay.{kind}({name!r}, {', '.join(words)})\n"
+
+
+def test_each_other_change_replaces_and_says_which_input_does(
     stack: Stack, cloud: ServedWorld
 ) -> None:
-    cloud.world.call("PATCH", "/_emulator/settings", {"capacity": {"RTX 4090": 64}})
-    base = (
-        '{"ssh_key_ids": [key.id], "gpu_model_id": GPU, "gpu_count": 1, "wait_for": "none", '
-        '"disk_size_gb": 100}'
-    )
-    program = f"""
-    OTHER_GPU = "another model"
-    key = relay.SshKey("laptop", public_key=KEY)
-    base = {base}
-    """
-    unchanged = "".join(f'    relay.Vm("{name}", **base)\n' for name in REPLACING)
-    assert stack.up(program.rstrip() + "\n" + unchanged).code == 0
+    cloud.world.call("PATCH", "/_emulator/settings", {"capacity": {"RTX 4090": 400}})
+    before = after = 'key = relay.SshKey("laptop", public_key=KEY)\n'
+    because: dict[str, set[str]] = {}
+    beside: dict[str, set[str]] = {}
+    for kind, inputs, changed, change in replacements():
+        name = f"{kind}-{changed}"
+        because[name], beside[name] = {changed}, set(change.beside)
+        before += declared(kind, name, inputs)
+        after += declared(kind, name, {**inputs, changed: change.to, **change.beside})
+    made = stack.up(before)
+    assert made.code == 0, made.text
     cloud.world.log.clear()
-    changed = "".join(
-        f'    relay.Vm("{name}", **{{**base, "{name}": {value}}})\n'
-        for name, value in REPLACING.items()
-    )
 
-    preview = stack.preview(program.rstrip() + "\n" + changed)
+    preview = stack.preview(after)
 
     assert preview.code == 0, preview.text
-    assert preview.changed == dict.fromkeys(REPLACING, "replace")
-    assert {name: preview.replaced_because(name) for name in REPLACING} == {
-        name: [name] for name in REPLACING
-    }
-    assert [entry.path for entry in cloud.world.log.entries] == ["/v1/pricing"]
+    assert preview.changed == dict.fromkeys(because, "replace")
+    assert {name: set(preview.replaced_because(name)) - beside[name] for name in because} == because
+    # Three reads for all of them together.
+    asked = [f"{entry.method} {entry.path.rsplit('/')[-1]}" for entry in cloud.world.log.entries]
+    assert sorted(asked) == ["GET pricing", "GET ssh-keys", "GET whoami"]
 
 
 def test_what_somebody_changed_behind_pulumis_back_shows_and_is_put_right(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
+
+from pulumi_openrelay.bill import OUTPUT
 
 from ..engine.support import ROOT
 
@@ -27,3 +30,14 @@ def test_every_case_of_the_failures_links_its_test() -> None:
 def test_a_linked_test_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file(), f"there is no {path}"
     assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"
+
+
+def test_the_picture_shows_the_outputs_of_the_quickstart_and_no_others() -> None:
+    """It is drawn by `make picture`, from a real run."""
+    drawn = (ROOT / "docs" / "up.svg").read_text()
+    pieces = re.findall(r"<text\b[^>]*>(.*?)</text>", drawn, re.DOTALL)
+    text = html.unescape("\n".join(pieces)).replace("\xa0", " ")
+    outputs = text.partition("Outputs:")[2].partition("Resources:")[0]
+    program = (ROOT / "examples" / "quickstart" / "__main__.py").read_text()
+    exported = re.findall(r'pulumi\.export\("(\w+)"', program)
+    assert re.findall(r"^ +(\w+) *:", outputs, re.MULTILINE) == sorted([*exported, OUTPUT])

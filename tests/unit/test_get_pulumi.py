@@ -196,6 +196,15 @@ def test_pulumi_on_path_goes_before_an_archive(project: Project, tmp_path: Path)
     assert project.run(PULUMI_ARCHIVE="/nowhere")[:2] == (0, f"{tmp_path}/bin\n")
 
 
+def test_pulumi_on_path_goes_before_one_that_was_fetched_earlier(
+    project: Project, tmp_path: Path
+) -> None:
+    archive = packed(tmp_path / "a.tar.gz", cli(tmp_path / "good"))
+    assert project.run(PULUMI_ARCHIVE=str(archive))[1] == f"{project.folder}\n"
+    project.path = [cli(tmp_path / "bin", "v3.300.0")]
+    assert project.run()[:2] == (0, f"{tmp_path}/bin\n")
+
+
 @pytest.mark.parametrize(
     ("version", "parts", "reason"),
     [
@@ -288,6 +297,7 @@ def test_useless_archive_is_an_error_and_nothing_else_is_tried(
     make(archive, cli(tmp_path / "good"))
     sentence = project.fails(PULUMI_ARCHIVE=str(archive), PULUMI_DOWNLOAD_URL=url)
     assert sentence.startswith(f"pulumi: PULUMI_ARCHIVE {archive} is of no use: {reason}")
+    assert sentence.endswith("downloaded or built, or put pulumi 3.254.0 or newer on PATH")
     assert asked == []
     assert not list(tmp_path.rglob("evil"))
 
@@ -399,6 +409,13 @@ def test_sentence_at_the_end_names_what_was_tried_and_what_can_be_done(project: 
         "put pulumi 3.254.0 or newer on PATH, set PULUMI_ARCHIVE to a release archive, or let",
     ):
         assert part in sentence
+
+
+def test_sentence_where_nothing_can_be_written_names_what_can_be_done(project: Project) -> None:
+    (project.root / ".tools").write_text("no folder")
+    sentence = project.fails()
+    assert f"cannot be put into {project.folder} (" in sentence
+    assert sentence.endswith("written, or put pulumi 3.254.0 or newer on PATH")
 
 
 def test_failed_build_shows_what_go_said(project: Project) -> None:
