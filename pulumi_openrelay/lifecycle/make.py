@@ -39,6 +39,8 @@ class Maker:
         self._twins: Sequence[Row] = []
         self.asked = False
         """True once a create was sent."""
+        self._doubted = False
+        """True where an earlier try may have made one beside it."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -68,6 +70,13 @@ class Maker:
         self._twins = twins
         made = self._make()
         return made, "own" if made["id"] in self._before else None
+
+    def end_twins(self, resource_id: str) -> None:
+        """End what an earlier try has made after all."""
+        if self._doubted:
+            for row in self._new_twins():
+                if row["id"] != resource_id:
+                    self._end(row["id"])
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
@@ -117,8 +126,7 @@ class Maker:
                 if row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end(row["id"])
                 if self._kind.lives(row) and row["id"] not in self._spent:
-                    if doubted:
-                        self._end_twins_of(row)
+                    self._doubted = doubted
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
@@ -156,7 +164,9 @@ class Maker:
         generated = self._name.startswith(self._prefix)
         if self._kind.create.idempotent and not generated:
             return None
-        for pause in LOOKS_AFTER_A_LOST_ANSWER:
+        # Where no key tells the API that a second create is the first, it may still be on its way.
+        keyless = () if self._kind.create.idempotent else (10.0,)
+        for pause in (*LOOKS_AFTER_A_LOST_ANSWER, *keyless):
             self._call.wait(pause)
             for row in self._new_twins():
                 return row
@@ -177,12 +187,6 @@ class Maker:
                 if self._kind.twin(row, self._inputs):
                     raise self._kind.taken(row)
         return None
-
-    def _end_twins_of(self, made: Row) -> None:
-        """End what an earlier try made after all, once a later one has succeeded."""
-        for row in self._new_twins():
-            if row["id"] != made["id"]:
-                self._end(row["id"])
 
     def _new_twins(self) -> list[Row]:
         return [
