@@ -116,6 +116,7 @@ class Client:
             dialect,
             self._transport,
             max_retries=self._max_retries,
+            rng=self._rng,
             limiter=self._limiter,
         )
 

@@ -52,14 +52,21 @@ class AlikeMaker(Maker):
             self._session.history.own(self._call.urn, str(row["id"]), None)
         return row, found
 
+    def end_twins(self, resource_id: str) -> None:
+        """Nothing is ended: `end_strays` warns of them."""
+
     def end_strays(self, resource_id: str) -> None:
         """By now a list that lagged behind shows what an earlier attempt made: end what has this
         resource's name, and warn of the rest."""
         super().end_strays(resource_id)
         if self._earlier is not None and self._earlier.made is None:
             self._warn_of(self._earlier, {resource_id, *self._before})
-        if self._sent > 1:
-            self._end_twins_of({"id": resource_id})
+        for row in self._new_twins() if self._sent > 1 else []:
+            if row["id"] != resource_id and not self._is_another_keys(row):
+                self._call.warn(
+                    f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
+                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
+                )
 
     def _left_by(self, note: Note) -> Row | None:
         """What the create made that the note is about, if it did.
@@ -130,18 +137,6 @@ class AlikeMaker(Maker):
             if row is not None or looked >= until:
                 return row
             self._call.wait(2.0)
-
-    def _end_twins_of(self, made: Row) -> None:
-        for row in self._new_twins():
-            if row["id"] == made["id"]:
-                continue
-            if self._kind.called(row) == self._name:
-                self._end(row["id"])
-            elif not self._is_another_keys(row):
-                self._call.warn(
-                    f"a second {self._kind.noun} just like {made['id']} came up, which a lost "
-                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
-                )
 
     def _one(self, rows: Iterable[Row]) -> Row | None:
         """The one of them that an earlier try or attempt made. Raises Ambiguous where nothing

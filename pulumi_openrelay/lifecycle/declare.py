@@ -363,7 +363,7 @@ def _read(value: Any, shape: Any, wire: Callable[[str], str]) -> Any:
     The keys of declared objects become ours, those of maps stay. An API in preview may answer
     with another type than it documents: that must not break a program.
     """
-    origin, args = get_origin(shape), get_args(shape)
+    origin, args = _made_of(shape)
     if origin in (Union, UnionType):
         options = (_read(value, option, wire) for option in args if option is not NoneType)
         return next((read for read in options if read is not None), None)
@@ -377,6 +377,11 @@ def _read(value: Any, shape: Any, wire: Callable[[str], str]) -> Any:
         parts = ((name, _read(value.get(wire(name)), hint, wire)) for name, hint in _parts(shape))
         return {name: part for name, part in parts if part is not None}
     return None if isinstance(value, (dict, list)) else value
+
+
+@cache
+def _made_of(shape: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(shape), get_args(shape)
 
 
 @cache

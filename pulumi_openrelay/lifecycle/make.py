@@ -50,6 +50,8 @@ class Maker:
         self._twins: Sequence[Row] = []
         self.asked = False
         """True once a create was sent."""
+        self._doubted = False
+        """True where an earlier try may have made one beside it."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -88,6 +90,13 @@ class Maker:
     def _living(self) -> list[Row]:
         rows = self._before.values()
         return [row for row in rows if self._kind.lives(row) and row["id"] != self._replaced_id]
+
+    def end_twins(self, resource_id: str) -> None:
+        """End what an earlier try has made after all."""
+        if self._doubted:
+            for row in self._new_twins():
+                if row["id"] != resource_id:
+                    self._end(row["id"])
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
@@ -141,8 +150,7 @@ class Maker:
                 if row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end(row["id"])
                 if self._kind.lives(row) and row["id"] not in self._spent:
-                    if doubted:
-                        self._end_twins_of(row)
+                    self._doubted = doubted
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
@@ -180,7 +188,9 @@ class Maker:
         generated = self._name.startswith(self._prefix)
         if self._kind.create.idempotent and not generated:
             return None
-        for pause in LOOKS_AFTER_A_LOST_ANSWER:
+        # Where no key tells the API that a second create is the first, it may still be on its way.
+        keyless = () if self._kind.create.idempotent else (10.0,)
+        for pause in (*LOOKS_AFTER_A_LOST_ANSWER, *keyless):
             self._call.wait(pause)
             for row in self._new_twins():
                 return row
@@ -226,12 +236,6 @@ class Maker:
                 error.outcome_unknown = bool(of_the_name)
                 raise error
             self._call.wait(2.0)
-
-    def _end_twins_of(self, made: Row) -> None:
-        """End what an earlier try made after all, once a later one has succeeded."""
-        for row in self._new_twins():
-            if row["id"] != made["id"]:
-                self._end(row["id"])
 
     def _new_twins(self) -> list[Row]:
         return [

@@ -157,6 +157,7 @@ class Lifecycle:
                 remote.shown_once.update(kind.shown(row))
                 for surprise in kind.surprises(row):
                     call.warn(surprise)
+            maker.end_twins(remote.id)
             self._set_deadline()
             changed = self._differs(remote) if found else self._not_in_create(inputs)
             if changed and remote.fresh and kind.states is not None:

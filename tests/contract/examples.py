@@ -16,6 +16,8 @@ from ..simulation.engine import Ref
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} someone" for letter in "ABC"]
 RTX_4090 = next(model.id for model in GPU_MODELS.values() if model.name == "RTX 4090")
 RTX_3090 = next(model.id for model in GPU_MODELS.values() if model.name == "RTX 3090")
+RELAY_KEYS = ["relay_sk_local", "relay_sk_other", "relay_sk_local-swordfish"]
+"""The API keys of the emulated customer."""
 TEMPLATE, OTHER_TEMPLATE, _ = TEMPLATES
 
 
@@ -75,6 +77,7 @@ class Example:
     most: of numbers that the emulator takes at their word, one that it carries out quickly.
 
     table: its records' name on the emulator's control path; a setting of the account has none.
+    route: the path that is asked, as a pattern, of a kind that is only done.
     ended: the states in which it is no more.
     """
 
@@ -82,6 +85,7 @@ class Example:
     more: Mapping[str, Any]
     made: Sequence[str]
     table: str = ""
+    route: str = ""
     needs: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     updates: Mapping[str, Update] = field(default_factory=dict)
     replaces: Mapping[str, Replace] = field(default_factory=dict)
@@ -388,5 +392,17 @@ EXAMPLES: dict[str, Example] = {
         least={},
         more={"rotation": 1},
         updates={"rotation": Update(2, calls=["rotateWebhookSecret"])},
+    ),
+    "relay:InferenceCheck": Example(
+        route=r"^/v2/(openai/v1/chat/completions|tasks)$",
+        made=["openai_chat_completions"],
+        least={"model": "direct.openai.gpt-5.4-mini", "api_key": RELAY_KEYS[0]},
+        more={"request": {"max_tokens": 5}, "triggers": ["first"]},
+        updates={
+            "model": Update("direct.openai.zai-org/glm-5.2", calls=["openai_chat_completions"]),
+            "api_key": Update(RELAY_KEYS[1], calls=["openai_chat_completions"]),
+            "request": Update({"max_tokens": 7}, calls=["openai_chat_completions"]),
+            "triggers": Update(["second"], calls=["openai_chat_completions"]),
+        },
     ),
 }

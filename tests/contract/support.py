@@ -18,7 +18,7 @@ from pulumi_openrelay.caller import Caller
 from pulumi_openrelay.config import RelaySettings, Settings
 from pulumi_openrelay.emulator import ControlPlane, RelayWorld, Request, World
 from pulumi_openrelay.errors import AnswerLost, Interrupted
-from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle import declare
 from pulumi_openrelay.lifecycle.life import life
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.session import Session
@@ -27,19 +27,23 @@ from ..simulation.engine import Declared, Engine, OperationFailed, Program, Reco
 from ..simulation.journal import Notes
 from ..simulation.network import SimulatedCall
 from ..simulation.scheduler import Process, Scheduler
-from .examples import EXAMPLES, By, Drift
+from .examples import EXAMPLES, RELAY_KEYS, By, Drift
 
 __all__ = ["OperationFailed", "Program", "Record", "Stack"]
 
 T = TypeVar("T")
+KINDS = {**declare.KINDS, **declare.ACTIONS}
+"""Every kind, those that are only done too."""
 NAME = "it"
 """What the resource under test is called in the program."""
 TOKENS = sorted(token for token in KINDS if token in EXAMPLES)
-THINGS = [token for token in TOKENS if not KINDS[token].singleton]
-"""Those that are made and deleted; the others are settings of the account."""
+THINGS = [token for token in TOKENS if not (KINDS[token].singleton or KINDS[token].acts)]
+"""Those that are made and deleted; the others are settings of the account, or done and over."""
+KNOWN = [token for token in TOKENS if not KINDS[token].acts]
+"""Those that the API can tell of; what is done and over exists in the state alone."""
 SETTINGS = [token for token in TOKENS if KINDS[token].singleton]
 MACHINES = [token for token in TOKENS if KINDS[token].bills]
-API_KEYS = {"openrelay": "or_local", "relay": "relay_sk_local"}
+API_KEYS = {"openrelay": "or_local", "relay": RELAY_KEYS[0]}
 PROVISION_SECONDS = 8.0
 MOST_REQUESTS = 80
 """Of one operation; a matrix over them must come to an end."""
@@ -77,7 +81,7 @@ class Stack:
     def _new_world(self, settings: dict[str, Any]) -> ControlPlane:
         clock = self.scheduler.clock
         if self.kind.service.name == "relay":
-            return RelayWorld(clock=clock, balance_usd=10**6, **settings)
+            return RelayWorld(clock=clock, balance_usd=10**6, keys=RELAY_KEYS, **settings)
         return World(clock=clock, balance_cents=10**8, **settings)
 
     def connect(self, process: Process) -> Session:

@@ -105,3 +105,17 @@ def test_a_key_that_a_lagging_list_does_not_show_yet_is_named_all_the_same() -> 
     assert said is not None
     assert "registered already" in said
     assert "SshKey.get" in said
+
+
+def test_what_the_api_has_named_is_recorded_though_the_look_for_a_second_one_fails() -> None:
+    stack, wanted = Stack(HOOK), program(HOOK, least=True)
+    stack.world.faults.add({"match": {"path_regex": "/create$"}, "action": "drop"})
+    looks = {"match": {"method": "GET", "path_regex": "/webhooks$"}, "skip": 6, "times": 1}
+    stack.world.faults.add({**looks, "action": {"type": "status", "status": 403}})
+    said = failure(stack, wanted)
+    assert said is not None
+    assert f"it exists and is recorded ({stack.record().id})" in said
+    stack.assert_nothing_lost()
+
+    stack.up(wanted)
+    stack.assert_nothing_lost()

@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import Role
 
 from .examples import EXAMPLES
-from .support import NAME, SETTINGS, THINGS, TOKENS, OperationFailed, Stack, program, resolved
+from .support import (
+    KINDS,
+    NAME,
+    SETTINGS,
+    THINGS,
+    TOKENS,
+    OperationFailed,
+    Stack,
+    program,
+    resolved,
+)
 
 ADOPTING = [token for token in THINGS if "adopt" in KINDS[token].fields]
 

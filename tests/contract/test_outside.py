@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.importing import entry
-from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 
 from .examples import EXAMPLES, Drift, Update
-from .support import MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
+from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
 
 DRIFTS = [
     (token, name, least)
@@ -190,7 +189,7 @@ class TestUnknownStatus:
 
 
 @pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
-@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("token", KNOWN)
 class TestImported:
     """What one stack made, another takes in by its id."""
 
@@ -251,7 +250,7 @@ class TestLookedUp:
     def read(self, stack: Stack, resource_id: str) -> Reading | None:
         return stack.run(lambda: stack.life()[0].read(resource_id, {}, {}))
 
-    @pytest.mark.parametrize("token", TOKENS)
+    @pytest.mark.parametrize("token", KNOWN)
     def test_it_tells_what_the_api_tells(self, token: str) -> None:
         stack = Stack(token)
         stack.up(program(token))

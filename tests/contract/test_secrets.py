@@ -11,11 +11,9 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, rpc
 
-from pulumi_openrelay.lifecycle.declare import KINDS
-
 from ..simulation.network import SimulatedCall
 from .examples import EXAMPLES
-from .support import API_KEYS, MACHINES, NAME, TOKENS, OperationFailed, Stack, program
+from .support import API_KEYS, KINDS, MACHINES, NAME, TOKENS, OperationFailed, Stack, program
 from .test_bad_days import LOST, create_of
 
 SECRET = [t for t in TOKENS if any(field.secret for field in KINDS[t].fields.values())]
@@ -197,7 +195,7 @@ def marked(token: str, name: str) -> Any:
     value = EXAMPLES[token].inputs[name]
     if isinstance(value, dict):
         return dict.fromkeys(value, MARKER)
-    return f"{value} {MARKER}"
+    return f"{value}-{MARKER}"
 
 
 def outcome(stack: Stack, operate: Callable[[], Any]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 from pulumi_openrelay.emulator import ServedWorld
 
 from .support import Stack
@@ -27,7 +32,7 @@ PROGRAM = f"""
 
 def secrets_of(cloud: ServedWorld, stack: Stack) -> list[str]:
     """All secrets there are: those of the program, those that the API made, and the key."""
-    found = [MARKER, stack.environment["OPENRELAY_API_KEY"]]
+    found = [MARKER, stack.environment.get("OPENRELAY_API_KEY", API_KEY)]
     for cluster in cloud.world.live_clusters():
         detail = cloud.world.call("GET", f"/v1/clusters/{cluster.id}/detail").json()
         found.append(detail["deployToken"])
@@ -84,4 +89,67 @@ def test_no_secret_is_in_clear_anywhere(stack: Stack, cloud: ServedWorld) -> Non
         if file.is_file() and file.name != "__main__.py":
             text = file.read_bytes().decode(errors="ignore")
             leaks.extend(look_for(secrets_of(cloud, stack), str(file), text))
+    assert leaks == []
+
+
+API_KEY = "or_secret_key_5e77"
+GIVEN = ("OPENRELAY_API_KEY", "PULUMI_CONFIG")
+"""Variables that may hold a secret: the key's own, and the one in which the CLI's launcher gives
+the configuration to the program."""
+
+
+def processes_of(session: int) -> Iterator[Path]:
+    """The folders of /proc of the living processes of a session."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) == session:
+                yield folder
+        except OSError:
+            continue
+
+
+def seen_of(process: Path) -> dict[str, str]:
+    """What anybody on the machine may see of a process: its arguments and its environment."""
+    try:
+        arguments = (process / "cmdline").read_bytes().decode(errors="ignore")
+        variables = (process / "environ").read_bytes().decode(errors="ignore").split("\0")
+    except OSError:
+        return {}  # it has ended
+    others = [variable for variable in variables if variable.partition("=")[0] not in GIVEN]
+    return {f"the arguments {arguments[:60]!r}": arguments} | {
+        f"the environment of {arguments[:60]!r}": "\n".join(others)
+    }
+
+
+def test_no_secret_is_in_an_argument_a_child_or_a_temporary_file(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    """While an up waits for a machine that stalls; and the key is one of the configuration."""
+    temporary = stack.folder / "temporary"
+    temporary.mkdir()
+    stack.environment["TMPDIR"] = str(temporary)
+    del stack.environment["OPENRELAY_API_KEY"]
+    cloud.world.call("POST", "/_emulator/keys", {"secret": API_KEY})
+    stack.run("config", "set", "--secret", "openrelay:apiKey", API_KEY, "--stack", stack.name)
+    cloud.world.scripts.add({"kind": "vm", "outcome": {"type": "stall"}})
+    stack.write(PROGRAM.replace('"2s"', '"6s"'))
+    seen: dict[str, str] = {}
+    up = stack.start("up", "--yes", "--skip-preview", "--logtostderr", "--logflow", "-v=3")
+    while up.poll() is None:
+        for process in processes_of(up.pid):
+            seen |= seen_of(process)
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                seen[str(file)] = file.read_bytes().decode(errors="ignore")
+        time.sleep(0.1)
+    assert "was not running within" in stack.printed.read_text()
+    looked_at = "".join(text for place, text in seen.items() if place.startswith("the arguments"))
+    assert "pulumi.dynamic" in looked_at  # the plugin
+    assert "__main__" in looked_at or "pulumi-language-python-exec" in looked_at  # the program
+    secrets = secrets_of(cloud, stack)
+    leaks = [leak for place, text in seen.items() for leak in look_for(secrets, place, text)]
+    for file in stack.folder.rglob("*"):
+        if file.is_file() and file.name != "__main__.py":
+            text = file.read_bytes().decode(errors="ignore")
+            leaks += look_for(secrets, str(file), text)
     assert leaks == []

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
 from pulumi_openrelay.lifecycle.fields import OWNER
@@ -19,7 +20,7 @@ from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.session import Session
 
 from .network import SimulatedCall
-from .scheduler import Process, Scheduler, Task
+from .scheduler import A_LONG_TIME, Process, Scheduler, Task
 
 Bag = dict[str, Any]
 
@@ -65,6 +66,18 @@ class OperationFailed(Exception):
     """The update failed, or the plugin died; what was done is recorded."""
 
 
+class Watcher(Protocol):
+    """Is told of the creates of a stack."""
+
+    def begins(self, owner: str, urn: str) -> None:
+        """A create is called."""
+        ...
+
+    def fails(self, owner: str, urn: str) -> None:
+        """It has failed, and left nothing to record."""
+        ...
+
+
 class Engine:
     """One stack: its state, and the operations on it, each called by a task."""
 
@@ -75,12 +88,14 @@ class Engine:
         owner: str,
         connect: Callable[[Process], Session],
         connect_relay: Callable[[Process], Session] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.name = name
         self.owner = owner
         self.connect = connect
         self.connect_relay = connect_relay
+        self.watcher = watcher
         self.state: list[Record] = []
         self.warnings: list[str] = []
         self.process = Process(owner)
@@ -90,7 +105,7 @@ class Engine:
         """Bring the state to what the program says. Raises OperationFailed."""
         operation = _Operation(self)
         operation.deploy(program, target_replace)
-        operation.delete([r for r in self.state if r.delete or r.name not in program])
+        operation.delete([r for r in operation.state if r.delete or r.name not in program])
 
     def refresh(self) -> None:
         """Read everything that is recorded."""
@@ -103,16 +118,20 @@ class Engine:
 
     def record(self, name: str) -> Record | None:
         """What is recorded of a resource of the program."""
-        return next((r for r in self.state if r.name == name and not r.delete), None)
+        return _recorded(self.state, name)
 
 
 class _Operation:
-    """One run of the engine, with a plugin of its own."""
+    """One run of the engine, with a plugin of its own.
+
+    Where the CLI dies, the state stays as it was then; the plugin goes on with what it has.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.state = engine.state
         self.scheduler = engine.scheduler
-        self.process = engine.process = Process(engine.owner)
+        self.process = engine.process = Process(engine.owner, let_go=self._let_go)
         self.session = engine.connect(self.process)
         relay = engine.connect_relay
         self.relay = self.session if relay is None else relay(self.process)
@@ -140,8 +159,9 @@ class _Operation:
             users = [task for other, task in tasks.items() if record.name in other.needs]
             self.scheduler.join(users)
             if not self.errors:
+                self._goes_on()
                 self._life(record.name, record.kind).delete(record.id, dict(record.outputs))
-                self.engine.state.remove(record)
+                self.state.remove(record)
 
         for record in doomed:
             tasks[record] = self._begin(partial(work, record))
@@ -152,12 +172,12 @@ class _Operation:
             life = self._life(record.name, record.kind)
             reading = life.read(record.id, dict(record.inputs), dict(record.outputs))
             if reading is None:
-                self.engine.state.remove(record)
+                self.state.remove(record)
                 return
             record.inputs, record.outputs = _wired(reading.inputs), _wired(reading.outputs)
             record.init_errors = [reading.unwell] if reading.unwell else []
 
-        records = list(self.engine.state)
+        records = list(self.state)
         self._finish([self._begin(partial(work, record)) for record in records])
 
     def _begin(self, work: Callable[[], None]) -> Task:
@@ -168,18 +188,34 @@ class _Operation:
                 work()
             except Failed as failure:
                 self.errors.append(str(failure))
+            finally:
+                self.process.over.set()
 
         return self.scheduler.spawn(self.process, guarded)
 
     def _finish(self, tasks: list[Task]) -> None:
-        self.scheduler.join(tasks)
+        process = self.process
+        while not (process.orphaned or process.dead or all(task.done for task in tasks)):
+            process.over.clear()
+            self.scheduler.wait(A_LONG_TIME, process.over)
         for task in tasks:
-            if task.error is not None:
+            if task.error is not None and not process.orphaned:
                 raise task.error
-        if self.process.dead:
+        if process.orphaned:
+            raise OperationFailed("the CLI died")
+        if process.dead:
             raise OperationFailed("the plugin died")
         if self.errors:
             raise OperationFailed("; ".join(self.errors))
+
+    def _let_go(self) -> None:
+        """What the plugin still does, nobody records."""
+        self.engine.state = deepcopy(self.state)
+
+    def _goes_on(self) -> None:
+        """Called before each call of the provider, which nobody makes once the CLI is dead."""
+        if self.process.orphaned:
+            raise Failed("the CLI died")
 
     # One resource
 
@@ -187,10 +223,10 @@ class _Operation:
         """The calls about one resource of the program."""
         life = self._life(name, declared.kind, declared.timeout)
         news = {**self._resolved(declared.inputs), OWNER: self.engine.owner}
-        old = self.engine.record(name)
+        old = _recorded(self.state, name)
         inputs = self._check(life, old.inputs if old and not targeted else {}, news)
         if old is None or targeted:
-            self._create(life, name, declared, inputs, old)
+            self._create(life, name, declared, inputs, old, replaces=None)
             return
         changes, deletes_first = life.diff(
             old.id, dict(old.inputs), dict(old.outputs), dict(inputs)
@@ -198,37 +234,60 @@ class _Operation:
         if changes.replaces:
             inputs = self._check(life, {}, news)
             if deletes_first:
+                self._goes_on()
                 life.delete(old.id, dict(old.outputs))
-                self.engine.state.remove(old)
-            self._create(life, name, declared, inputs, None if deletes_first else old)
+                self.state.remove(old)
+            remains = None if deletes_first else old
+            self._create(life, name, declared, inputs, remains, replaces=old.id)
         elif changes or old.init_errors:
             self._update(life, old, declared, inputs)
         else:
             old.inputs, old.needs = inputs, declared.needs
 
     def _check(self, life: Lifecycle, olds: Bag, news: Bag) -> Bag:
+        self._goes_on()
         inputs, problems = life.check(dict(olds), dict(news))
         assert not problems, problems
         return _wired(inputs)
 
     def _create(
-        self, life: Lifecycle, name: str, declared: Declared, inputs: Bag, old: Record | None
+        self,
+        life: Lifecycle,
+        name: str,
+        declared: Declared,
+        inputs: Bag,
+        old: Record | None,
+        *,
+        replaces: str | None,
     ) -> None:
+        """old: the record that the new one takes the place of. replaces: its id, as far as the
+        calls have told it."""
+        self._goes_on()
         errors: list[str] = []
+        owner, urn, watcher = self.engine.owner, life.call.urn, self.engine.watcher
+        assert isinstance(life.call, SimulatedCall)
+        life.call.state = replaces
+        if watcher is not None:
+            watcher.begins(owner, urn)
         try:
             resource_id, outputs = life.create(dict(inputs))
         except FailedRecorded as failure:
             resource_id, outputs, inputs = failure.id, failure.outputs, _wired(failure.inputs)
             errors = [str(failure)]
+        except Failed:
+            if watcher is not None and not self.process.orphaned:
+                watcher.fails(owner, urn)
+            raise
         if old is not None:
             old.delete = True
         kind, needs = declared.kind, declared.needs
         made = Record(name, kind, resource_id, inputs, _wired(outputs), errors, needs=needs)
-        self.engine.state.append(made)
+        self.state.append(made)
         if errors:
             raise Failed(errors[0])
 
     def _update(self, life: Lifecycle, old: Record, declared: Declared, inputs: Bag) -> None:
+        self._goes_on()
         errors: list[str] = []
         try:
             outputs = life.update(old.id, dict(old.inputs), dict(old.outputs), dict(inputs))
@@ -241,7 +300,7 @@ class _Operation:
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Ref):
-            record = self.engine.record(value.name)
+            record = _recorded(self.state, value.name)
             assert record is not None, f"{value.name} is not recorded: {self.errors}"
             return record.id
         if isinstance(value, Mapping):
@@ -256,6 +315,10 @@ class _Operation:
         call.warnings = self.engine.warnings
         of = (KINDS | ACTIONS)[kind]
         return life(of, self.relay if of.service is RELAY else self.session, call)
+
+
+def _recorded(state: list[Record], name: str) -> Record | None:
+    return next((r for r in state if r.name == name and not r.delete), None)
 
 
 def _wired(bag: Bag) -> Bag:

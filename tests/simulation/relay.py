@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pulumi_openrelay.api.client import Client
@@ -20,6 +20,7 @@ from .engine import Declared, Engine, Program, Ref
 from .journal import Notes
 from .network import Network, Tally, Weather
 from .scheduler import Process, Scheduler
+from .watch import Watch
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} someone" for letter in "ABC"]
 MODELS = ["direct.openai.gpt-5.4-mini", "opengpu.ollama.gpt-oss:20b"]
@@ -34,11 +35,20 @@ CUT_OFF = "was cut off while it made another"
 class Account:
     """One emulated Relay account, whose weather is the story's."""
 
-    def __init__(self, seed: int, scheduler: Scheduler, weather: Weather, tally: Tally) -> None:
+    def __init__(
+        self,
+        seed: int,
+        scheduler: Scheduler,
+        weather: Weather,
+        tally: Tally,
+        watch: Watch,
+        without: Collection[str],
+    ) -> None:
         self.rng = rng = random.Random(f"relay {seed}")
         self._scheduler = scheduler
         self._weather = weather
         self._tally = tally
+        self._watch = watch
         self._journals: dict[str, Notes] = {}
         self.world = RelayWorld(
             clock=scheduler.clock,
@@ -61,14 +71,20 @@ class Account:
         self.strangers = self.alive()
         # A stranger's that is made at the very moment at which an answer is lost is not told apart.
         scheduler.clock.advance(10)
-        for _ in range(rng.choice((0, 0, 1, 3))):
+        self.scripts = []
+        """The names of what machines are told to do."""
+        for number in range(rng.choice((0, 0, 1, 3))):
             outcome = rng.choice(("fail", "stall", "unknown_status", "flicker", "slow"))
-            self.world.scripts.add({"kind": "instance", "outcome": {"type": outcome}})
+            self.scripts.append(f"instance-script{number}")
+            if self.scripts[-1] not in without:
+                self.world.scripts.add({"kind": "instance", "outcome": {"type": outcome}})
 
     def connect(self, process: Process, owner: str, story: list[str]) -> Session:
         """A plugin's session. The machine that it runs on keeps its notes."""
         journal = self._journals.setdefault(owner.rstrip("'"), Notes())
-        network = Network(self._scheduler, self.world, self._weather, self._tally, story, process)
+        network = Network(
+            self._scheduler, self.world, self._weather, self._tally, story, process, self._watch
+        )
         client = Client(
             SETTINGS.base_url, Relay(SETTINGS), network, max_retries=9, rng=self._scheduler.rng
         )
@@ -90,7 +106,11 @@ class Account:
                 inputs["wait_for"] = "none"
             if rng.random() < 0.3:
                 inputs["capacity_timeout"] = "10m"
-            program[f"box{n}"] = Declared("relay:Instance", inputs)
+            if rng.random() < 0.3:
+                inputs["on_failure"] = rng.choice(("keep", "delete"))
+                inputs["on_timeout"] = rng.choice(("keep", "delete"))
+            timeout = rng.choice((0.0, 0.0, 0.0, 40.0, 300.0))
+            program[f"box{n}"] = Declared("relay:Instance", inputs, timeout)
         for n in range(rng.randint(0, 2)):
             program[f"token{n}"] = Declared("relay:ApiKey", {"key_budget": rng.randint(1, 9)})
         if number == 0 and rng.random() < 0.5:
@@ -102,9 +122,9 @@ class Account:
             program["check"] = Declared("relay:InferenceCheck", asks)
         return program
 
-    def changed(self, name: str, program: Program) -> Program:
+    def changed(self, name: str, program: Program, rng: random.Random) -> Program:
         """The program with another value of one of its resources, or without it."""
-        rng, old = self.rng, program[name]
+        old = program[name]
         inputs: dict[str, Any] = dict(old.inputs)
         match old.kind:
             case "relay:Instance" if rng.random() < 0.3:
@@ -132,12 +152,12 @@ class Account:
                 inputs["triggers"] = [rng.randint(1, 9)]
         return {**program, name: Declared(old.kind, inputs, old.timeout)}
 
-    def another_hand(self, engine: Engine) -> str | None:
+    def another_hand(self, engine: Engine, rng: random.Random) -> str | None:
         """Somebody ends an instance, or changes a key, without telling. Returns what they do."""
         things = [r for r in engine.state if r.kind in ("relay:Instance", "relay:ApiKey")]
         if not things:
             return None
-        victim = self.rng.choice(things)
+        victim = rng.choice(things)
         if victim.kind == "relay:ApiKey":
             self.world.call("POST", f"/v2/customer/keys/{victim.id}/revoke")
         else:
@@ -152,16 +172,23 @@ class Account:
             if instance.status not in ("ready", "terminating") or instance.shown_status:
                 self.world.call("PATCH", f"/_emulator/instances/{instance.id}", {"status": "ready"})
 
-    def heed(self, told: str, engines: Iterable[Engine]) -> None:
+    def heed(self, told: str, engines: Iterable[Engine]) -> list[str]:
         """A person ends what they were told of by its id and no state records; where no id could be
-        told, what is just like it."""
+        told, what is just like it. Returns what they ended."""
         recorded = {record.id for engine in engines for record in engine.state}
         doomed = set(re.findall(r"ins_\w+", told))
         if CUT_OFF in told:
             doomed |= self.alive().keys()
-        for thing in doomed - recorded - self.strangers.keys():
-            if thing in self.alive() and thing.startswith("ins_"):
-                self._end(thing)
+        alive = self.alive()
+        doomed = {i for i in doomed - recorded - self.strangers.keys() if i.startswith("ins_")}
+        ended = sorted(doomed & alive.keys())
+        for thing in ended:
+            self._end(thing)
+        return ended
+
+    def is_nameless(self, instance: str) -> bool:
+        """Whether nothing tells whose it is."""
+        return self.world.store.table(Instance)[instance].webhook_url is None
 
     # The count
 

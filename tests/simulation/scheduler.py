@@ -31,7 +31,12 @@ class Process:
     name: str
     cancelled: bool = False
     dead: bool = False
-    tasks: list[Task] = field(default_factory=list)
+    orphaned: bool = False
+    """True once nobody listens to it any more, though it lives."""
+    over: Event = field(default_factory=Event)
+    """Set once its engine has nothing to wait for any more."""
+    let_go: Callable[[], None] = lambda: None
+    """Called when it is orphaned."""
     changes: list[str] = field(default_factory=list)
     """The requests it sent that were to change something."""
 
@@ -60,7 +65,9 @@ class Scheduler:
         self.rng = random.Random(seed)
         self.clock = SimulatedClock()
         self._main = getcurrent()
-        self._tasks: list[Task] = []
+        self._tasks: dict[greenlet, Task] = {}
+        self._somebody_died = False
+        self._broken: Exception | None = None
         self._switches = 0
 
     def spawn(self, process: Process, work: Callable[[], Any]) -> Task:
@@ -78,20 +85,32 @@ class Scheduler:
 
         # A task begun by another must not give its turns back to that one.
         task = Task(process, greenlet(run, self._main), wakes=self.clock.seconds)
-        process.tasks.append(task)
-        self._tasks.append(task)
+        self._tasks[task.run] = task
         return task
 
     def wait(self, seconds: float, event: Event | None = None) -> None:
         """Let others run for so long, or until the event is set; called by a task."""
-        task = self._current()
+        task = self._tasks[getcurrent()]
         task.wakes = self.clock.seconds + seconds
         task.event = event
         self._main.switch()
 
     def kill(self, process: Process) -> None:
         """End all its tasks where they stand; called by one of them."""
-        process.dead = True
+        process.dead = self._somebody_died = True
+        process.over.set()
+        raise GreenletExit
+
+    def orphan(self, process: Process) -> None:
+        """It lives on, and nobody hears of what it does."""
+        process.orphaned = True
+        process.let_go()
+        process.over.set()
+
+    def stop(self, broken: Exception) -> None:
+        """End everything, and have `run` raise this; called by a task."""
+        self._broken = self._broken or broken
+        self._somebody_died = True
         raise GreenletExit
 
     def join(self, tasks: list[Task]) -> None:
@@ -102,27 +121,35 @@ class Scheduler:
 
     def run(self) -> None:
         """Until every task is done."""
-        while True:
-            for task in self._tasks:
-                if task.process.dead and not task.done:
-                    task.run.throw(GreenletExit)
-                    task.ended.set()
-            self._tasks = [task for task in self._tasks if not task.done]
-            if not self._tasks:
-                return
-            ready = [task for task in self._tasks if self._ready(task)]
+        tasks = self._tasks
+        while tasks:
+            now, soonest, ready = self.clock.seconds, float("inf"), []
+            for task in tasks.values():
+                event = task.event
+                if task.wakes <= now or (event is not None and event.is_set()):
+                    ready.append(task)
+                elif task.wakes < soonest:
+                    soonest = task.wakes
             if not ready:
-                self.clock.seconds = min(task.wakes for task in self._tasks)
+                self.clock.seconds = soonest
                 continue
             self._switches += 1
             if self._switches > MOST_SWITCHES:
-                raise Stuck(f"{len(self._tasks)} tasks go on for ever")
-            self.rng.choice(ready).run.switch()
+                raise Stuck(f"{len(tasks)} tasks go on for ever")
+            chosen = self.rng.choice(ready)
+            chosen.run.switch()
+            if chosen.done:
+                del tasks[chosen.run]
+            if self._somebody_died:
+                self._bury()
+        if self._broken is not None:
+            raise self._broken
 
-    def _ready(self, task: Task) -> bool:
-        rang = task.event is not None and task.event.is_set()
-        return rang or task.wakes <= self.clock.seconds
-
-    def _current(self) -> Task:
-        current = getcurrent()
-        return next(task for task in self._tasks if task.run is current)
+    def _bury(self) -> None:
+        """End the tasks of dead processes; all, where the story is broken."""
+        self._somebody_died = False
+        for task in list(self._tasks.values()):
+            if task.process.dead or self._broken is not None:
+                task.run.throw(GreenletExit)
+                task.ended.set()
+                del self._tasks[task.run]

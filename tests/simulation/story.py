@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import random
 import re
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.api.client import Client
@@ -24,14 +26,41 @@ from .engine import Declared, Engine, OperationFailed, Program, Ref
 from .network import Network, Tally, Weather
 from .relay import Account
 from .scheduler import Process, Scheduler
+from .watch import (
+    BY_HAND,
+    DUPLICATE,
+    LEAK,
+    LOST,
+    TOUCHED,
+    UNRESTORED,
+    UNSETTLED,
+    Broken,
+    Watch,
+)
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} someone" for letter in "ABCDEFGH"]
+HANDS: dict[str, list[tuple[str, str, Any]]] = {
+    "openrelay:Vm": [
+        ("POST", "/v1/vms/{id}/terminate", None),
+        ("POST", "/v1/vms/{id}/stop", None),
+        ("POST", "/v1/vms/{id}/visibility", {"public": True}),
+    ],
+    "openrelay:InferenceCluster": [
+        ("POST", "/v1/clusters/{id}/terminate", None),
+        ("POST", "/v1/clusters/{id}/stop", None),
+        ("POST", "/v1/clusters/{id}/scale", {"replicaCount": 2}),
+    ],
+    "openrelay:SshKey": [("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", None)],
+    "openrelay:Webhook": [
+        ("DELETE", "/v1/orgs/{org}/webhooks/{id}", None),
+        ("PATCH", "/v1/orgs/{org}/webhooks/{id}", {"url": "http://127.0.0.1:9/another"}),
+    ],
+}
+"""What another hand may do to each kind."""
+CHOSEN = ("trainer", "box", "another")
+"""The names that programs give to VMs."""
 MOST_ATTEMPTS = 8
 SETTINGS = Settings("or_local", "the test", "http://openrelay.test", None, max_retries=9)
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
 
 
 @dataclass
@@ -43,9 +72,25 @@ class Story:
     lines: list[str] = field(default_factory=list)
     only: frozenset[str] | None = None
     """The names of the faults that may strike; None: all."""
+    without: frozenset[str] = frozenset()
+    """The names of the parts that are left out: stacks, operations, resources, scripts."""
+
+    error: Exception | None = None
+    """What it has broken, once it was told."""
 
     def run(self) -> None:
-        """Play it. Raises Broken."""
+        """Play it. Raises Broken, or whatever else goes wrong."""
+        marks = random.Random(f"marks {self.seed}")
+        try:
+            # What the provider draws by itself is the seed's choice too.
+            with patch.object(secrets, "token_hex", lambda size: marks.randbytes(size).hex()):
+                self._run()
+        except Exception as error:
+            self.error = error
+            self.lines.append(f"{type(error).__name__}: {error}")
+            raise
+
+    def _run(self) -> None:
         self.rng = random.Random(f"story {self.seed}")
         self.scheduler = Scheduler(self.seed)
         rng = self.rng
@@ -67,42 +112,63 @@ class Story:
             if model["name"] == "RTX 4090"
         )
         self.organization = self.world.first_organization.id
+        self.watch = Watch(self.scheduler.stop, self._alive)
         self.weather = self._weather()
         self.weather.only = self.only
-        self.account = Account(self.seed, self.scheduler, self.weather, self.tally)
-        self.strangers = self._strangers()
+        # What is on its way for longer arrives before the next run, or nothing could find it.
+        self.least_pause = 20.0 if self.weather.ghost_seconds > 3.0 else 0.0
+        self.account = Account(
+            self.seed, self.scheduler, self.weather, self.tally, self.watch, self.without
+        )
+        self.strangers = self.watch.strangers = self._strangers()
+        self.parts: list[str] = []
+        """The names of all that can be left out, the greatest first."""
+        owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
+        self.parts += owners
         self._scripts()
         self._last: dict[Engine, Program] = {}
         self.doubted: set[str] = set()
-        owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
+        self.by_hand: set[str] = set()
         self.engines = [
-            Engine(self.scheduler, "dev", owner, self._connect, self._connect_relay)
+            Engine(self.scheduler, "dev", owner, self._connect, self._connect_relay, self.watch)
             for owner in owners
+            if owner not in self.without
         ]
+        events = self.tally.events
+        events["second stack"] += len(self.engines) - 1
+        for world in (self.world, self.account.world):
+            events["list that lags behind"] += world.settings.list_lag_seconds > 0
+        if rng.random() < 0.15:
+            start = self.scheduler.clock.seconds + rng.uniform(0.0, 300.0)
+            self.weather.outage = start, start + rng.uniform(60.0, 90.0)
         self._together(self._live)
         self._tell("the weather calms")
-        kills = self.weather.death > 0 or self.weather.interrupt > 0
+        self.kills = self.weather.kills()
         self.scheduler.clock.advance(300)
         self.weather.calm()
+        for world in (self.world, self.account.world):
+            for script in world.scripts.scripts:
+                events[f"machine told to {script.outcome.type}"] += script.taken
         self.world.scripts.clear()
         self._mend_machines()
         self.account.mend()
         self.world.settings.change({"list_lag_seconds": 0.0})
         self._together(self._converge)
         self._heed()
-        self.scheduler.clock.advance(60)  # what was asked to end takes a while
+        self.scheduler.clock.advance(600)  # what was asked to end takes a while
         self._count()
-        self._together(Engine.destroy)
+        self._together(self._destroy)
         tables = self.world.store.table(Vm), self.world.store.table(Cluster), self.account.machines
         made = [machine for table in tables for machine in table]
         self.tally.machines += len(set(made) - self.strangers.keys())
         self._count()
         for engine in self.engines:
             if engine.state:
-                raise Broken(f"a destroy left {[r.name for r in engine.state]} in the state")
+                names = [record.name for record in engine.state]
+                raise Broken(UNSETTLED, f"a destroy left {names} in the state")
         # What a killed create has set and a destroy found in no state stays as it is.
-        if not (kills or self.account.restored()):
-            raise Broken("the account's settings are not as they were found")
+        if not (self.kills or self.account.restored()):
+            raise Broken(UNRESTORED, "the account's settings are not as they were found")
 
     def _together(self, work: Callable[[Engine], None]) -> None:
         """Every stack does it at once."""
@@ -117,44 +183,63 @@ class Story:
 
     def _live(self, engine: Engine) -> None:
         """A few operations in bad weather."""
-        rng = self.rng
-        program = self._program(self.engines.index(engine))
+        number = int(engine.owner.removeprefix("owner"))
+        program = self._whole(engine, self._program(number))
         failed = False
-        for _ in range(rng.randint(1, 4)):
+        for turn in range(random.Random(f"turns {self.seed} {number}").randint(1, 4)):
+            part = f"{engine.owner}.{turn}"
+            self.parts.append(part)
+            if part in self.without:
+                continue
+            rng = random.Random(f"turn {self.seed} {number} {turn}")
             self._last[engine] = program
             # Who sees an update fail runs it again: what it left unrecorded is found only so.
-            act = 0.0 if failed else rng.random()
-            failed = True
-            try:
-                if act < 0.75 or not engine.state:
-                    target = None
-                    vms = [name for name in program if name.startswith("vm")]
-                    if engine.state and vms and rng.random() < 0.15:
-                        target = rng.choice(vms)
-                    self._tell(f"{engine.owner}: up, {target=}")
-                    engine.up(program, target_replace=target)
-                elif act < 0.9:
-                    self._tell(f"{engine.owner}: refresh")
-                    engine.refresh()
-                else:
-                    self._tell(f"{engine.owner}: destroy")
-                    engine.destroy()
-                self._tell(f"{engine.owner}: done")
-                failed = False
-            except OperationFailed as failure:
-                self._tell(f"{engine.owner}: failed: {failure}")
-                self.tally.faults["failed operation"] += 1
+            failed = not self._operate(engine, program, 0.0 if failed else rng.random(), rng)
+            self.tally.events["failed operation"] += failed
             if rng.random() < 0.25:
-                self._another_hand(engine)
-            if self.account.rng.random() < 0.2:
-                self._tell(f"another hand: {self.account.another_hand(engine)}")
+                self._another_hand(engine, rng)
+            if rng.random() < 0.2:
+                self._tell_of_hand(self.account.another_hand(engine, rng))
             if not failed and rng.random() < 0.5:
-                program = self._changed(program)
+                program = self._changed(program, rng)
             # The CLI takes a few seconds to start, and nobody is faster.
-            self.scheduler.wait(rng.choice((3.0, 15.0, 700.0)))
+            pause = rng.choice((3.0, 15.0, 700.0))
+            self.scheduler.wait(max(pause, self.least_pause))
+        self._last.setdefault(engine, program)
+
+    def _operate(self, engine: Engine, program: Program, act: float, rng: random.Random) -> bool:
+        """One operation. act: which. Returns whether it succeeded."""
+        vms = [name for name in program if name.startswith("vm")]
+        target = rng.choice(vms) if engine.state and vms and rng.random() < 0.15 else None
+        try:
+            if act < 0.75 or not engine.state:
+                self._tell(f"{engine.owner}: up, {target=}")
+                self.tally.events["target-replace"] += target is not None
+                engine.up(program, target_replace=target)
+            elif act < 0.9:
+                self._tell(f"{engine.owner}: refresh")
+                engine.refresh()
+            else:
+                self._tell(f"{engine.owner}: destroy")
+                engine.destroy()
+        except OperationFailed as failure:
+            self._tell(f"{engine.owner}: failed: {failure}")
+            given_up = str(failure).count("it was ended and bills nothing")
+            self.tally.events["machine ended by on_failure or on_timeout"] += given_up
+            return False
+        self._tell(f"{engine.owner}: done")
+        return True
+
+    def _whole(self, engine: Engine, program: Program) -> Program:
+        """The program without what is left out, and without what needs that."""
+        parts = {name: f"{engine.owner}:{name}" for name in program}
+        self.parts += parts.values()
+        kept = {name: one for name, one in program.items() if parts[name] not in self.without}
+        return {name: one for name, one in kept.items() if one.needs <= kept.keys()}
 
     def _converge(self, engine: Engine) -> None:
-        program = self._last[engine]
+        # A person whose machines take longer than the program allows gives them time.
+        program = {name: replace(one, timeout=0.0) for name, one in self._last[engine].items()}
         for attempt in range(MOST_ATTEMPTS):
             try:
                 self._tell(f"{engine.owner}: calm refresh and up {attempt}")
@@ -166,10 +251,16 @@ class Story:
             else:
                 break
         else:
-            raise Broken(f"{engine.owner} does not converge: {self.lines[-1]}")
+            raise Broken(UNSETTLED, f"{engine.owner} does not converge: {self.lines[-1]}")
         engine.up(program)
         if engine.process.changes:
-            raise Broken(f"an up without changes sent {engine.process.changes}")
+            raise Broken(UNSETTLED, f"an up without changes sent {engine.process.changes}")
+
+    def _destroy(self, engine: Engine) -> None:
+        try:
+            engine.destroy()
+        except OperationFailed as failure:
+            raise Broken(UNSETTLED, f"a destroy in calm failed: {failure}") from None
 
     def _do_as_told(self, sentence: str, program: Program) -> Program:
         """What a person does who reads such a sentence."""
@@ -180,48 +271,58 @@ class Story:
             program = {**program, busy[1]: Declared(old.kind, inputs, old.timeout)}
         alikes = re.search(r"just what an earlier attempt asked for \(([^)]+)\)", sentence)
         if alikes is not None:
-            self.account.heed(alikes[1], self.engines)
-        found = re.search(r"VM '(\w+)': .* may be the one that lives \(([^;]+);", sentence)
-        if found is None:
-            return program
-        self.doubted |= set(found[2].split(", "))
-        old = program[found[1]]
-        inputs = {**old.inputs, "name": "another"}
-        return {**program, found[1]: Declared(old.kind, inputs, old.timeout)}
+            self.by_hand.update(self.account.heed(alikes[1], self.engines))
+        lives = r"VM '(\w+)': an earlier attempt [^(]* may be the one that lives \(([^;]+);"
+        for name, ids in re.findall(lives, sentence):
+            self.doubted |= set(ids.split(", "))
+            old = program[name]
+            inputs = {**old.inputs, "name": "another"}
+            program = {**program, name: Declared(old.kind, inputs, old.timeout)}
+        return program
 
     def _heed(self) -> None:
         """When every stack stands, a person ends the machines that they were told of and that no
-        state records."""
+        state records. Only a crash may leave them one, and only of those whose names tell
+        nothing."""
         told = " ".join(line for engine in self.engines for line in engine.warnings)
-        self.account.heed(told, self.engines)
+        self.by_hand.update(self.account.heed(told, self.engines))
+        recorded = {record.id for engine in self.engines for record in engine.state}
+        alive = self._alive()
         for machine in {
             *re.findall(r"another VM of the name .*? exists \(([^,]+),", told),
             *self.doubted,
         }:
-            recorded = [record.id for engine in self.engines for record in engine.state]
-            if machine not in self.strangers and machine not in recorded:
+            if machine in alive and machine not in self.strangers.keys() | recorded:
                 self.world.call("POST", f"/v1/vms/{machine}/terminate")
+                self.by_hand.add(machine)
+        self.tally.events["machine told of, and ended by hand"] += len(self.by_hand)
+        vms = self.world.store.table(Vm)
+        for machine in sorted(self.by_hand):
+            named = vms[machine].name in CHOSEN if machine in vms else None
+            if not self.kills or named is False or not (named or self.account.is_nameless(machine)):
+                raise Broken(BY_HAND, f"{machine} was left to be ended by hand")
 
     def _program(self, number: int) -> Program:
-        rng = self.rng
+        # Of its own: what another stack declares is the same without this one.
+        rng = self.rng = random.Random(f"program {self.seed} {number}")
         program: Program = {
             "key": Declared("openrelay:SshKey", {"public_key": KEYS[number * 2]}),
         }
         if rng.random() < 0.5:
             program["key2"] = Declared("openrelay:SshKey", {"public_key": KEYS[number * 2 + 1]})
         for n in range(rng.randint(1, 4)):
-            program[f"vm{n}"] = Declared("openrelay:Vm", self._vm(program))
+            timeout = rng.choice((0.0, 0.0, 0.0, 40.0, 300.0))
+            program[f"vm{n}"] = Declared("openrelay:Vm", self._vm(program), timeout)
         for n in range(rng.randint(0, 2)):
-            program[f"llm{n}"] = Declared(
-                "openrelay:InferenceCluster",
-                {
-                    "image_url": "vllm/vllm-openai:v0.6",
-                    "gpu_model_id": self.gpu,
-                    "gpus_per_replica": 1,
-                    "replica_count": rng.randint(1, 3),
-                },
-                timeout=rng.choice((0.0, 300.0)),
-            )
+            inputs: dict[str, Any] = {
+                "image_url": "vllm/vllm-openai:v0.6",
+                "gpu_model_id": self.gpu,
+                "gpus_per_replica": 1,
+                "replica_count": rng.randint(1, 3),
+                **self._endings(),
+            }
+            timeout = rng.choice((0.0, 40.0, 300.0))
+            program[f"llm{n}"] = Declared("openrelay:InferenceCluster", inputs, timeout)
         if rng.random() < 0.7:
             program["hook"] = Declared("openrelay:Webhook", {"url": "http://127.0.0.1:9/hook"})
         return {**program, **self.account.program(number)}
@@ -236,23 +337,27 @@ class Story:
         if rng.random() < 0.3:
             inputs["wait_for"] = rng.choice(("running", "ssh", "none"))
         if rng.random() < 0.2:
-            inputs["name"] = rng.choice(("trainer", "box"))
+            inputs["name"] = rng.choice(CHOSEN[:2])
         if rng.random() < 0.2:
             inputs["desired_state"] = "stopped"
             inputs.pop("wait_for", None)
         if rng.random() < 0.3:
             inputs["capacity_timeout"] = "10m"
-        if rng.random() < 0.3:
-            inputs["on_failure"] = rng.choice(("keep", "delete"))
-            inputs["on_timeout"] = rng.choice(("keep", "delete"))
-        return inputs
+        return {**inputs, **self._endings()}
 
-    def _changed(self, program: Program) -> Program:
+    def _endings(self) -> dict[str, str]:
+        """What becomes of a machine that does not come up."""
         rng = self.rng
+        if rng.random() < 0.5:
+            return {}
+        choices = ("keep", "delete")
+        return {"on_failure": rng.choice(choices), "on_timeout": rng.choice(choices)}
+
+    def _changed(self, program: Program, rng: random.Random) -> Program:
         name = rng.choice([name for name in program if program[name].kind.startswith("openrelay:")])
         theirs = [name for name in program if program[name].kind.startswith("relay:")]
-        if theirs and self.account.rng.random() < 0.7:
-            program = self.account.changed(self.account.rng.choice(theirs), program)
+        if theirs and rng.random() < 0.7:
+            program = self.account.changed(rng.choice(theirs), program, rng)
         old = program[name]
         inputs = dict(old.inputs)
         match old.kind:
@@ -281,16 +386,21 @@ class Story:
                 pass
         return {**program, name: Declared(old.kind, inputs, old.timeout)}
 
-    def _another_hand(self, engine: Engine) -> None:
-        """Somebody changes, stops or ends a machine without telling."""
-        machines = [r for r in engine.state if r.kind == "openrelay:Vm"]
-        if not machines:
+    def _another_hand(self, engine: Engine, rng: random.Random) -> None:
+        """Somebody changes, stops or ends a thing of OpenRelay's without telling."""
+        things = [r for r in engine.state if r.kind in HANDS]
+        if not things:
             return
-        victim = self.rng.choice(machines)
-        do = self.rng.choice(("terminate", "stop", "visibility"))
-        self._tell(f"another hand: {do} {victim.name} {victim.id}")
-        body = {"public": True} if do == "visibility" else None
-        self.world.call("POST", f"/v1/vms/{victim.id}/{do}", body)
+        victim = rng.choice(things)
+        method, path, body = rng.choice(HANDS[victim.kind])
+        self._tell_of_hand(f"{method} {path} {victim.name} {victim.id}")
+        path = path.format(id=victim.id, org=self.organization)
+        self.world.call(method, path, body)
+
+    def _tell_of_hand(self, deed: str | None) -> None:
+        if deed is not None:
+            self._tell(f"another hand: {deed}")
+            self.tally.events["another hand"] += 1
 
     def _strangers(self) -> dict[str, str]:
         """Other people's things, some with names much like ours."""
@@ -316,7 +426,7 @@ class Story:
         def likely() -> float:
             return rng.choice((0.0, 0.0, 0.02, 0.1, 0.3))
 
-        return Weather(
+        weather = Weather(
             unreachable=likely(),
             lost_before=likely() / 2,
             lost_after=likely(),
@@ -329,15 +439,23 @@ class Story:
             death=rng.choice((0.0, 0.01, 0.05)),
             ghost=rng.choice((0.0, 0.5)),
             interrupt=rng.choice((0.0, 0.0, 0.01)),
+            orphan=rng.choice((0.0, 0.0, 0.01)),
         )
+        if rng.random() < 0.15:
+            # A proxy that loses its answers, and lets the requests through when it pleases.
+            weather.lost_before, weather.ghost, weather.ghost_seconds = 0.15, 0.9, 15.0
+        return weather
 
     def _scripts(self) -> None:
-        for _ in range(self.rng.choice((0, 0, 1, 3))):
+        for number in range(self.rng.choice((0, 0, 1, 3))):
             outcome = self.rng.choice(
                 ("fail", "stall", "interrupt", "unknown_status", "flicker", "slow", "pending")
             )
             kind = self.rng.choice(("vm", "vm", "cluster"))
-            self.world.scripts.add({"kind": kind, "outcome": {"type": outcome}})
+            self.parts.append(f"script{number}")
+            if self.parts[-1] not in self.without:
+                self.world.scripts.add({"kind": kind, "outcome": {"type": outcome}})
+        self.parts += self.account.scripts
 
     def _mend_machines(self) -> None:
         """What stalled, or shows what nobody knows, comes up after all."""
@@ -369,19 +487,24 @@ class Story:
         recorded = [r for r in recorded if r.kind in KINDS and not KINDS[r.kind].singleton]
         ids = [record.id for record in recorded]
         if len(ids) != len(set(ids)):
-            raise Broken(f"recorded twice: {sorted(i for i in ids if ids.count(i) > 1)}")
+            twice = sorted(i for i in ids if ids.count(i) > 1)
+            raise Broken(DUPLICATE, f"recorded twice: {twice}")
         missing = [f"{r.name} {r.id}" for r in recorded if r.id not in alive]
         if missing:
-            raise Broken(f"recorded and not alive: {missing}")
+            raise Broken(LOST, f"{missing}")
         leaked = {i: n for i, n in alive.items() if i not in ids and i not in self.strangers}
         if leaked:
-            raise Broken(f"alive and in no state: {leaked}")
+            names = {alive[i].rpartition("-")[0] or alive[i] for i in ids}
+            seconds = any((n.rpartition("-")[0] or n) in names for n in leaked.values())
+            raise Broken(DUPLICATE if seconds else LEAK, f"alive and in no state: {leaked}")
         gone = {i: n for i, n in self.strangers.items() if i not in alive}
         if gone:
-            raise Broken(f"a stranger's was ended: {gone}")
+            raise Broken(TOUCHED, f"a stranger's was ended: {gone}")
 
     def _connect(self, process: Process) -> Session:
-        network = Network(self.scheduler, self.world, self.weather, self.tally, self.lines, process)
+        network = Network(
+            self.scheduler, self.world, self.weather, self.tally, self.lines, process, self.watch
+        )
         rng = self.scheduler.rng
         client = Client(SETTINGS.api_url, OpenRelay(SETTINGS), network, max_retries=9, rng=rng)
         return Session(client, None)

@@ -1,0 +1,212 @@
+"""What no request may do, watched while a story is told; the first that does it ends the story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
+from pulumi_openrelay.api.transport import WireAnswer, WireRequest
+from pulumi_openrelay.lifecycle.declare import KINDS
+
+LEAK = "leak"
+DUPLICATE = "duplicate"
+LOST = "recorded and gone"
+TOUCHED = "another's touched"
+REPEATED = "create repeated blindly"
+UNDERCUT = "Retry-After undercut"
+UNRECORDED = "named by the API and not recorded"
+BY_HAND = "left to a person"
+UNSETTLED = "no convergence"
+UNRESTORED = "a setting of the account not restored"
+
+CREATES = {
+    kind.create.path.rpartition("}")[2]: kind.listed.key
+    for kind in KINDS.values()
+    if not kind.singleton and not kind.acts
+}
+"""How the paths of creates end, and where their answers have the id."""
+
+
+class Broken(AssertionError):
+    """An invariant does not hold. kind: which."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(f"{kind}: {what}")
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends a request: a process of a stack's owner, about a resource, whose state is as it
+    says: the id that is to be replaced, None for none."""
+
+    process: object
+    owner: str
+    urn: str
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request under way. moment: when it was sent. doubted, key: of the resource's creates before
+    it."""
+
+    sender: Sender
+    request: WireRequest
+    path: str
+    moment: int
+    doubted: int | None
+    key: str | None
+
+    @property
+    def creates(self) -> bool:
+        """Whether it is to make something."""
+        return self._id_key is not None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the API knows it again."""
+        return "idempotency-key" in self.request.headers
+
+    def ids(self, status: int, body: bytes) -> list[str]:
+        """The id that an answer names as made, if it does."""
+        if self._id_key is None or status >= 300 or not _is_whole(body):
+            return []
+        answer = json.loads(body)
+        made = answer.get(self._id_key) if isinstance(answer, dict) else None
+        return [] if made is None else [str(made)]
+
+    @property
+    def _id_key(self) -> str | None:
+        if self.request.method != "POST":
+            return None
+        return next((key for end, key in CREATES.items() if self.path.endswith(end)), None)
+
+
+@dataclass(slots=True)
+class _Creates:
+    """What is known of the creates of one resource of one owner. Moments are numbers that grow."""
+
+    doubted: int | None = None
+    """Since when it is not known what became of the latest."""
+    key: str | None = None
+    """The idempotency key of that one."""
+    named: set[str] = field(default_factory=set)
+    """The ids that the API has answered with since the engine's call began."""
+
+
+class Watch:
+    """The eyes on one story. stop: ends it with what is broken. alive: the ids of all that is
+    there."""
+
+    def __init__(
+        self, stop: Callable[[Broken], None], alive: Callable[[], Collection[str]]
+    ) -> None:
+        self._stop = stop
+        self._alive = alive
+        self._now = 0
+        self.strangers: Collection[str] = ()
+        self._made: dict[str, str] = {}
+        """Who made what, by id."""
+        self._ended: set[str] = set()
+        """What the API was asked to end, and said that it does."""
+        self._creates: dict[tuple[str, str], _Creates] = {}
+        self._looked: dict[tuple[object, str], int] = {}
+        """When each process began to read each list as it was last read."""
+        self._keys: dict[tuple[object, ...], str] = {}
+        """The first key that an owner, a resource, its body and the state have given."""
+        self._firsts: set[tuple[object, str]] = set()
+
+    # Requests
+
+    def sends(self, sender: Sender, request: WireRequest) -> Sent:
+        """A request is about to be sent."""
+        self._now += 1
+        path = urlsplit(request.url).path
+        creates = self._of(sender)
+        sent = Sent(sender, request, path, self._now, creates.doubted, creates.key)
+        if not request.only_reads:
+            self._look_whose(sender, request, path)
+            if sent.creates:
+                self._look_at_create(sent, creates)
+        return sent
+
+    def _look_whose(self, sender: Sender, request: WireRequest, path: str) -> None:
+        for part in path.split("/"):
+            thing = unquote(part)
+            whose = "a stranger" if thing in self.strangers else self._made.get(thing)
+            if whose not in (None, sender.owner):
+                said = f"{sender.owner} sent {request.method} {path}, and that is {whose}'s"
+                self._stop(Broken(TOUCHED, said))
+
+    def _look_at_create(self, sent: Sent, creates: _Creates) -> None:
+        sender, key = sent.sender, sent.request.headers.get("idempotency-key")
+        looked = self._looked.get((sender.process, sent.path.removesuffix("/create")))
+        repeats = creates.doubted is not None and (key is None or key != creates.key)
+        unseen = looked is None or looked < (creates.doubted or 0)
+        if unseen and (repeats or key is None):
+            said = f"{sender.urn} was created with no look for an earlier one, and the key {key}"
+            self._stop(Broken(REPEATED, said))
+        if key is not None and (sender.process, sender.urn) not in self._firsts:
+            self._firsts.add((sender.process, sender.urn))
+            asked = sender.owner, sender.urn, sender.state, sent.request.body
+            if self._keys.setdefault(asked, key) != key:
+                said = f"{sender.urn}: the same program and state have given another key"
+                self._stop(Broken(REPEATED, said))
+        creates.doubted, creates.key = self._now, key
+
+    def carried_out(self, sent: Sent, status: int, body: bytes) -> None:
+        """The API has done the work, whether or not anybody hears of it."""
+        for made in sent.ids(status, body):
+            self._made.setdefault(made, sent.sender.owner)
+
+    def ends(self, sent: Sent, answer: WireAnswer | None, *, reached: bool) -> None:
+        """Its sender has the answer, None for none. reached: False where it was never sent."""
+        if sent.request.only_reads:
+            if answer is not None and answer.status < 300 and _is_whole(answer.body):
+                self._looked[sent.sender.process, sent.path] = sent.moment
+            return
+        if answer is not None and (answer.status < 300 or answer.status == 404):
+            ends = sent.request.method == "DELETE" or sent.path.endswith("/terminate")
+            self._ended.update(unquote(part) for part in sent.path.split("/") if ends)
+        if not sent.creates:
+            return
+        creates = self._of(sent.sender)
+        ids = [] if answer is None else sent.ids(answer.status, answer.body)
+        if ids:
+            creates.doubted = None
+            creates.named.update(ids)
+        elif not reached or (answer is not None and _refuses(answer)):
+            creates.doubted, creates.key = sent.doubted, sent.key
+        else:
+            self._now += 1
+            creates.doubted = self._now
+
+    # The engine's calls
+
+    def begins(self, owner: str, urn: str) -> None:
+        """A create of a resource begins."""
+        self._creates.setdefault((owner, urn), _Creates()).named.clear()
+
+    def fails(self, owner: str, urn: str) -> None:
+        """It has failed, and nothing is recorded."""
+        named = self._creates[owner, urn].named - self._ended
+        lost = named & {*self._alive()} if named else named
+        if lost:
+            said = f"{urn}: the create that failed has made {', '.join(sorted(lost))}"
+            self._stop(Broken(UNRECORDED, said))
+
+    def _of(self, sender: Sender) -> _Creates:
+        return self._creates.setdefault((sender.owner, sender.urn), _Creates())
+
+
+def _refuses(answer: WireAnswer) -> bool:
+    """Whether an answer says that no work was done."""
+    return 300 <= answer.status < 500 or b"CAPACITY" in answer.body or b"UNAVAIL" in answer.body
+
+
+def _is_whole(body: bytes) -> bool:
+    return body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")
