@@ -31,6 +31,9 @@ DEFAULT_RELAY_URL = "https://relaygpu.com"
 DEFAULT_RETRIES = 9
 DEFAULT_CONCURRENT_REQUESTS = 32
 
+REVIEW_KEY = "OPENRELAY_REVIEW_KEY"
+"""The environment variable with the key of a review: set in its preview, and nowhere else."""
+
 Get = Callable[[str], Any]
 """Reads one configuration value in clear, None where it is not set."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,10 +12,10 @@ from ..review import apply as applying
 from ..review import rules
 from ..review.preview import NotJudged, Project
 from ..review.run import review
-from .review import BLOCKED, FOLDER
+from .review import BLOCKED, FOLDER, PACKS, Judging
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option("--stack", required=True, help="The stack.")
 @click.option("--cwd", type=FOLDER, default=Path(), help="The project's folder. Default: this one.")
 @click.option(
@@ -23,7 +24,8 @@ from .review import BLOCKED, FOLDER
     required=True,
     help="The JSON that `review --json` wrote.",
 )
-def apply(stack: str, cwd: Path, reviewed: Path) -> None:
+@PACKS
+def apply(stack: str, cwd: Path, reviewed: Path, packs: Sequence[Path]) -> None:
     """Apply what was reviewed, and nothing else.
 
     Previews again, and refuses with code 3 where the plan is no longer the reviewed one or was
@@ -33,12 +35,13 @@ def apply(stack: str, cwd: Path, reviewed: Path) -> None:
         held = applying.read(reviewed)
         project = Project(cwd.resolve(), stack)
         policies = rules.configured(project.folder, held.profile)
-        now = review(project, policies, drift=held.refreshed)
+        key = project.unseal(held.secrets_key) if held.secrets_key else None
+        now = review(project, policies, drift=held.refreshed, packs=packs, key=key)
         applying.permit(held, now)
         if held.commit != now.commit:
             was, now_is = held.commit or "none", now.commit or "none"
             click.echo(f"note: reviewed at commit {was}, applied at {now_is}", err=True)
-        applying.carry_out(project, rules.pack(policies), now, click.echo)
+        applying.carry_out(project, [rules.pack(policies), *packs], now, click.echo)
     except applying.Refused as why:
         click.echo(f"refused, and nothing was applied: {why}", err=True)
         sys.exit(BLOCKED)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from ..review.findings import Verdict
 from ..review.forges import FORGES, NotPosted, target
 from ..review.preview import NotJudged, Project
 from ..review.report import Review
+from ..review.run import commit
 from ..review.run import review as review_project
 
 BLOCKED = 3
@@ -21,14 +23,38 @@ _CODES = {Verdict.PASS: 0, Verdict.WARN: 0, Verdict.BLOCK: BLOCKED}
 DRIFTED = 2
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+PACKS = click.option(
+    "--policy-pack",
+    "packs",
+    type=FOLDER,
+    multiple=True,
+    callback=lambda _context, _option, folders: [folder.resolve() for folder in folders],
+    help="The folder of a policy pack of your own, to be run too; can be given several times.",
+)
 
 
-@click.command()
+class _Misused(click.UsageError):
+    exit_code = 1
+
+
+class Judging(click.Command):
+    """A command whose codes are verdicts: one that is called wrongly ends with 1, as it could not
+    judge."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:
+            raise _Misused(error.format_message(), error.ctx) from None
+
+
+@click.command(cls=Judging)
 @click.option("--stack", required=True, help="The stack.")
 @click.option("--cwd", type=FOLDER, default=Path(), help="The project's folder. Default: this one.")
 @click.option(
     "--profile", help="The profile of rules. Default: openrelay-policy.json's, or production."
 )
+@PACKS
 @click.option("--drift", is_flag=True, help="Look first at what somebody changed by hand.")
 @click.option("--markdown", type=_FILE, help="Where the comment goes. Default: stdout.")
 @click.option("--json", type=_FILE, help="Where the findings go, for programs and for `apply`.")
@@ -44,6 +70,7 @@ def review(
     forge: str | None,
     pull_request: int | None,
     page_url: str | None,
+    packs: Sequence[Path],
     *,
     drift: bool,
     **files: Path | None,
@@ -51,21 +78,35 @@ def review(
     """Say what a change would do to machines, data and money.
 
     Ends with 0 (pass or warn), 3 (block), or 1 where it could not judge; with --drift, with 2 where
-    somebody changed something by hand.
+    somebody changed something by hand and nothing is blocked.
     """
+    project = None
     try:
+        _check(files)
         project = Project(cwd.resolve(), stack)
-        found = review_project(project, rules.configured(project.folder, profile), drift=drift)
+        policies = rules.configured(project.folder, profile)
+        found = review_project(project, policies, drift=drift, packs=packs)
+        comment = markdown.render(found, page_url)
+        _write(found, comment, project.program, files)
     except NotJudged as why:
+        if forge is not None and project is not None:
+            told = markdown.not_judged(str(why), project.name, commit(project.folder))
+            _post(forge, pull_request, project, told, page_url)
         raise click.ClickException(f"the plan could not be judged: {why}") from None
-    comment = markdown.render(found, page_url)
-    _write(found, comment, project.program, files)
     if files["markdown"] is None:
         click.echo(comment, nl=False)
-    code = DRIFTED if drift and found.plan.drifted else _CODES[found.verdict]
-    if forge is not None:
-        code = _post(forge, pull_request, found, comment, page_url) or code
+    blocked = found.verdict is Verdict.BLOCK
+    code = DRIFTED if drift and found.plan.drifted and not blocked else _CODES[found.verdict]
+    if forge is not None and not _post(forge, pull_request, project, comment, page_url):
+        code = code if blocked else 1
     sys.exit(code)
+
+
+def _check(files: Mapping[str, Path | None]) -> None:
+    """Raises NotJudged for a file that cannot be written, before anything is looked at."""
+    for file in files.values():
+        if file is not None and not file.absolute().parent.is_dir():
+            raise NotJudged(f"{file} cannot be written: its folder is not there")
 
 
 def _write(found: Review, comment: str, folder: Path, files: Mapping[str, Path | None]) -> None:
@@ -78,17 +119,20 @@ def _write(found: Review, comment: str, folder: Path, files: Mapping[str, Path |
     for name, render in renderings.items():
         file = files[name]
         if file is not None:
-            file.write_text(render(), encoding="utf-8")
+            try:
+                file.write_text(render(), encoding="utf-8")
+            except OSError as error:
+                raise NotJudged(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _post(
-    forge: str, number: int | None, found: Review, comment: str, page_url: str | None
-) -> int | None:
-    """Comment; 1 where that fails, unless the plan is blocked anyway."""
-    mark = f"pulumi-openrelay review of {found.project}/{found.stack}"
+    forge: str, number: int | None, project: Project, comment: str, page_url: str | None
+) -> bool:
+    """Comment, and say where that fails."""
+    mark = f"pulumi-openrelay review of {project.project}/{project.name}"
     try:
         post.post(target(forge, os.environ, number), mark, comment, page_url)
     except NotPosted as why:
         click.echo(f"the review was not posted: {why}", err=True)
-        return None if found.verdict is Verdict.BLOCK else 1
-    return None
+        return False
+    return True

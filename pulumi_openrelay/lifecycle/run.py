@@ -13,11 +13,13 @@ the next `pulumi up` goes on from there.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..config import REVIEW_KEY
 from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut
 from . import naming, sentences
 from .alike import AlikeMaker
@@ -107,7 +109,9 @@ class Lifecycle:
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
         if changes.replaces:
-            self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
+            # A review says itself that this is refused, and goes on to everything else.
+            if not os.environ.get(REVIEW_KEY):
+                self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
             refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))

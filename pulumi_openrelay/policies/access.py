@@ -113,7 +113,7 @@ def _shared_ssh_key(stack: Stack, settings: SharedKeySettings) -> Iterator[Probl
         if len(names) > settings.max_machines:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             yield Problem(
-                f"one SSH key lets into {len(names)} machines ({some}), "
+                f"one SSH key opens {len(names)} machines ({some}), "
                 f"more than {settings.max_machines}"
             )
 
@@ -168,7 +168,7 @@ def _provisioning_token(token: Resource, settings: TokenSettings) -> Iterator[st
 
 SSH_KEY_STRENGTH = ResourceRule(
     name="ssh-key-strength",
-    description="SSH keys are of a type and a length that nobody breaks.",
+    description="SSH keys are of a strong type and length.",
     severity=Severity.HIGH,
     framework=nist("IA-5", "Authenticator Management"),
     remediation="make an Ed25519 key: ssh-keygen -t ed25519",
@@ -178,7 +178,7 @@ SSH_KEY_STRENGTH = ResourceRule(
 )
 SHARED_SSH_KEY = StackRule(
     name="shared-ssh-key",
-    description="No SSH key lets into too many machines.",
+    description="No SSH key opens too many machines.",
     severity=Severity.MEDIUM,
     framework=nist("AC-6", "Least Privilege"),
     remediation="give the machines keys of their own, or raise the rule's max_machines",

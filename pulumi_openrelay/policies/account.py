@@ -41,8 +41,13 @@ def _known(otherwise: str, ask: Callable[[], T]) -> T:
 
 @cache
 def _balance() -> Balance:
-    balance = _ask("/v1/orgs/{org}/billing/balance", dict)
-    usage = _ask("/v1/orgs/{org}/usage/current", dict)
+    return read_balance(lambda path: _ask(path, dict))
+
+
+def read_balance(ask: Callable[[str], Any]) -> Balance:
+    """The balance. ask: sends a GET to a path, and gives the object that it answers with."""
+    balance = ask("/v1/orgs/{org}/billing/balance")
+    usage = ask("/v1/orgs/{org}/usage/current")
     burn = usage.get("burnPerHourCents")
     return Balance(
         available_cents=int(balance["availableCents"]),

@@ -63,7 +63,9 @@ def rate_cents(machine: Resource) -> float:
     """What a machine bills an hour. Raises NotEvaluated where nobody can tell."""
     rate = machine.number(RATE)
     if rate is None:
-        raise NotEvaluated(f"{RATE} is unknown: the API's pricing does not tell it")
+        raise NotEvaluated(
+            f"{RATE} is unknown: the API's pricing does not tell it, or could not be read"
+        )
     return rate
 
 

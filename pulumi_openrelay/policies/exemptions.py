@@ -1,4 +1,4 @@
-"""Exemptions: a rule that is not held against a resource, why, by whose leave, and until when."""
+"""Exemptions: a rule that is not held against a resource, why, who agreed, and until when."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+EXPIRED = "exemption expired on"
+"""How the text of one begins that has expired."""
 
 
 class Exemption(BaseModel):
@@ -30,7 +33,7 @@ class Exemption(BaseModel):
 
     def describe(self, text: str, *, expired: bool) -> str:
         """What is exempt, and on what terms."""
-        until = "exemption expired on" if expired else "exempt until"
+        until = EXPIRED if expired else "exempt until"
         return f"{until} {self.expires} (owner {self.owner}; {self.reason}): {text}"
 
 

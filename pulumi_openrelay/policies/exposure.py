@@ -86,7 +86,7 @@ PUBLIC_MACHINE = ResourceRule(
 )
 PUBLIC_ENDPOINT = ResourceRule(
     name="public-endpoint",
-    description="Whatever is on the internet is so by somebody's leave: an exemption of this rule.",
+    description="What the internet can reach is agreed to, by an exemption of this rule.",
     severity=Severity.MEDIUM,
     framework=nist("SC-7", "Boundary Protection"),
     remediation="exempt it with a reason and an owner, or do without it",

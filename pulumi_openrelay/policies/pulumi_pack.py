@@ -13,7 +13,7 @@ import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError
 from pydantic import ValidationError
 
-from . import RULES
+from . import RULES, fingerprint
 from .account import OpenRelayAccount
 from .configuration import Configuration, first_fault
 from .judge import Finding, judge
@@ -72,6 +72,22 @@ def _policy(rule: Rule, configured: Configuration) -> pulumi_policy.Policy:
     if isinstance(rule, ResourceRule):
         return pulumi_policy.ResourceValidationPolicy(validate=validate_resource, **about)
     return pulumi_policy.StackValidationPolicy(validate=validate_stack, **about)
+
+
+def fingerprints(key: str) -> pulumi_policy.Policy:
+    """The policy that reports a fingerprint of every input, for a review. It stops nothing."""
+
+    def validate(args: pulumi_policy.ResourceValidationArgs, report: Report) -> None:
+        found = fingerprint.of(key, args.urn, _plain(args.props))
+        report(fingerprint.write(found), args.urn)
+
+    return pulumi_policy.ResourceValidationPolicy(
+        fingerprint.POLICY,
+        "Fingerprints of inputs, for a review.",
+        validate,
+        pulumi_policy.EnforcementLevel.ADVISORY,
+        severity=pulumi_policy.Severity.LOW,
+    )
 
 
 def _used_exemptions(rules: Sequence[Rule], configured: Configuration) -> pulumi_policy.Policy:

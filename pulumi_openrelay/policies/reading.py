@@ -100,6 +100,12 @@ class Balance:
     burn_cents_per_hour: int | None = None
     floor_cents: int = 0
 
+    def hours(self, burn_cents_per_hour: float) -> float | None:
+        """How long it lasts at a rate; None means that nothing uses it up."""
+        if burn_cents_per_hour <= 0:
+            return None
+        return max(0.0, (self.available_cents - self.floor_cents) / burn_cents_per_hour)
+
 
 class Account(Protocol):
     """What a rule may ask the API. Each raises NotEvaluated where it cannot be asked."""

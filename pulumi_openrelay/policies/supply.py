@@ -82,7 +82,7 @@ def _image_registry(machine: Resource, settings: RegistrySettings) -> Iterator[s
 
 IMAGE_LATEST = ResourceRule(
     name="image-latest",
-    description="No image is whatever is the latest.",
+    description="No image is named without a tag, or as latest.",
     severity=Severity.HIGH,
     framework=nist("CM-2", "Baseline Configuration"),
     remediation="name the image by its digest: repository@sha256:...",

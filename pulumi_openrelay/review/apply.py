@@ -5,12 +5,17 @@ own update plans (`pulumi up --plan`) do not bind it further: they refuse halfwa
 changes are made; the first deployment of a stack always breaks them, because names are made from an
 id that only exists then; and what they say when they refuse shows secrets in clear. So the lines of
 the update itself are compared instead, and a difference is told.
+
+The engine hides the values of secrets, so that another secret makes the same plan. A review holds a
+keyed fingerprint of each secret input of what changes, and the key encrypted as the stack's own
+secrets are: only who may read those can compare, and nobody can try values out. A secret that is
+known in the update alone cannot be held to a review.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +33,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What a review's JSON says that an update is held to. actions: by URN."""
+    """What a review's JSON says that an update is held to. actions: by URN. secrets: the
+    fingerprints of secret inputs. secrets_key: their key, sealed."""
 
     project: str
     stack: str
@@ -38,6 +44,8 @@ class Reviewed:
     commit: str | None
     refreshed: bool
     actions: Mapping[str, str]
+    secrets: Mapping[str, Mapping[str, str]]
+    secrets_key: str | None
 
 
 def read(file: Path) -> Reviewed:
@@ -60,18 +68,42 @@ def permit(reviewed: Reviewed, now: Review) -> None:
         )
     if reviewed.verdict == Verdict.BLOCK:
         raise Refused("the review blocked this plan")
-    if reviewed.digest != now.digest:
-        raise Refused(f"the plan is no longer the reviewed one: {_difference(reviewed, now)}")
+    if _actions(now.plan) == reviewed.actions:
+        _comparable(reviewed, now)
+    if reviewed.digest != now.digest or reviewed.secrets != now.secrets:
+        raise Refused(
+            f"the plan is no longer the reviewed one: {_difference(reviewed, now)}; review it again"
+        )
     if now.verdict is Verdict.BLOCK:
         raise Refused(f"the plan is as reviewed, and is blocked now: {now.reasons[0].message}")
 
 
-def carry_out(project: Project, pack: Path, now: Review, show: Callable[[str], object]) -> None:
+def _comparable(reviewed: Reviewed, now: Review) -> None:
+    """Raises Refused where either review has a secret input without a fingerprint."""
+    unseen = sorted(
+        {
+            urn.rsplit("::", 1)[-1]
+            for secrets in (reviewed.secrets, now.secrets)
+            for urn, prints in secrets.items()
+            if not all(prints.values())
+        }
+    )
+    if unseen:
+        raise Refused(
+            f"the secrets of {', '.join(unseen[:3])} cannot be compared with the reviewed ones; "
+            "let the review encrypt with the stack's secrets provider, or use `pulumi up`"
+        )
+
+
+def carry_out(
+    project: Project, packs: Sequence[Path], now: Review, show: Callable[[str], object]
+) -> None:
     """Apply, and hold what the engine did against the plan.
 
-    show: called with each line of the engine's display. Raises NotJudged where it fails or differs.
+    packs: the folders of policy packs. show: called with each line of the engine's display. Raises
+    NotJudged where it fails or differs.
     """
-    done = events.read(project.up(pack, show, refresh=now.refreshed).events)
+    done = events.read(project.up(packs, show, refresh=now.refreshed).events)
     differing = _unlike(_actions(now.plan), _actions(done))
     if differing:
         raise NotJudged(f"what was applied is not what was reviewed: {differing}")
@@ -83,7 +115,25 @@ def _actions(plan: Plan) -> dict[str, str]:
 
 def _difference(reviewed: Reviewed, now: Review) -> str:
     differing = _unlike(reviewed.actions, _actions(now.plan))
-    return differing or "the same resources change, and their inputs or secrets differ"
+    return (
+        differing
+        or _other_secrets(reviewed.secrets, now.secrets)
+        or ("the same resources change, and their inputs or the stack's secrets differ")
+    )
+
+
+def _other_secrets(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> str:
+    """The first few secret inputs with another value, as one clause; empty where there is none."""
+    differing = sorted(
+        f"{name} of {urn.rsplit('::', 1)[-1]}"
+        for urn, prints in after.items()
+        for name, each in prints.items()
+        if urn in before and before[urn].get(name) != each
+    )
+    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+    return f"the secret in {', '.join(differing[:3])}{more} is another" if differing else ""
 
 
 def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -133,7 +133,7 @@ def _short(demands: Iterable[Demand], offered: Free) -> str:
         wanted += demand.gpus * demand.machines
         if demand.gpus not in offered.counts:
             most = max(offered.counts, default=0)
-            together = f"at most {most} GPUs can be had together" if most else "none is free"
+            together = f"at most {most} GPUs are free together" if most else "none is free"
             return f"{demand.resource} needs {demand.gpus}, and {together} right now"
     if wanted > offered.gpus:
         return f"{wanted} are needed, and {offered.gpus} are free right now"

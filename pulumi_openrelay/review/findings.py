@@ -31,7 +31,7 @@ class Reason:
     """Something to be said against a plan.
 
     resource: its name in the program, empty where the stack as a whole is meant. fix: what to do
-    about it, empty where nobody can tell. unknown: it counts because nobody could evaluate it.
+    about it, empty where that is not known. unknown: it counts because it could not be evaluated.
     """
 
     rule: str
@@ -58,7 +58,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, order=True)
 class NotEvaluated:
-    """Something that nobody could look at: neither good nor bad."""
+    """Something that could not be looked at: neither good nor bad."""
 
     rule: str
     resource: str

@@ -8,13 +8,44 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ..policies.configuration import FILE
+from ..policies.exemptions import EXPIRED
 from . import words
-from .findings import Effect, Reason, Verdict
-from .money import HOURS_PER_MONTH
+from .findings import Effect, Exemption, NotEvaluated, Reason, Verdict
+from .groups import MOST_NAMES, alike, natural, several
+from .money import HOURS_PER_MONTH, Rate, rate_cents
 from .plan import Action, Step
 from .report import Review
+from .risk import (
+    DATA_LOSS,
+    DRIFT,
+    ENDPOINT_LOSS,
+    HIDDEN_DELETION,
+    LEFT_RUNNING,
+    PROTECTED_DELETION,
+    PROTECTED_REPLACEMENT,
+    REPLACEMENT,
+    STOPPED_DATA_LOSS,
+)
 
 LONGEST = 39
+MOST_DELETIONS = 8
+"""So many deletions alike have a line each."""
+# Reasons that stand with what ends.
+ENDINGS = frozenset(
+    rule.name
+    for rule in (
+        DATA_LOSS,
+        ENDPOINT_LOSS,
+        HIDDEN_DELETION,
+        LEFT_RUNNING,
+        PROTECTED_DELETION,
+        PROTECTED_REPLACEMENT,
+        REPLACEMENT,
+        STOPPED_DATA_LOSS,
+    )
+)
+_MARKS = {Effect.BLOCK: "⛔ ", Effect.WARN: "⚠️ ", Effect.NOTE: ""}
 _SIGN = {Verdict.PASS: "✅ Pass", Verdict.WARN: "⚠️ Warning", Verdict.BLOCK: "⛔ Blocked"}
 _DONE = {
     Action.REPLACE: "to replace",
@@ -27,16 +58,18 @@ _DONE = {
 def render(review: Review, page_url: str | None = None) -> str:
     """The comment, with a newline at its end. page_url: where the page with everything is."""
     if not review.changes_something and review.verdict is Verdict.PASS:
-        return f"✅ Pass: no resource changes in {_where(review)}.\n"
+        return f"{_sign(review)}: no resource changes in {_where(review)}.{_policy(review)}\n"
     sections = {
         "Changed by hand": _drift(review),
-        "Replaced and deleted": _endings(review),
+        "Deleted": _endings(review, Action.DELETE),
+        "Replaced": _endings(review, Action.REPLACE),
+        "Created": _creations(review),
         "Cost": _cost(review),
         "Capacity right now": _capacity(review),
-        "Violations": [_violation(reason) for reason in review.reasons],
-        "Worth knowing": [_violation(reason) for reason in review.notes],
-        "Exemptions used": [_line(e.rule, e.resource, e.message) for e in review.exemptions],
-        "Not evaluated": [_line(n.rule, n.resource, n.message) for n in review.not_evaluated],
+        "Violations": _violations(review, review.reasons),
+        "Worth knowing": _violations(review, review.notes),
+        "Exemptions used": _lines(review.exemptions),
+        "Not evaluated": _lines(_only_not_evaluated(review)),
     }
     lines = [f"### {_headline(review)}", "", _summary(review)]
     shown = _fit(sections, LONGEST - len(lines) - 2)
@@ -44,6 +77,13 @@ def render(review: Review, page_url: str | None = None) -> str:
         lines += ["", f"**{title}**", *(f"- {line}" for line in sections[title][:count])]
     folded = {title: len(sections[title]) - count for title, count in shown.items()}
     return "\n".join(lines + _folded(folded, page_url)) + "\n"
+
+
+def not_judged(why: str, stack: str, commit: str | None) -> str:
+    """The comment where there is no verdict, so that an older one does not stand. why: one
+    sentence without secrets."""
+    at = f", commit {code(_short(commit))}" if commit else ""
+    return f"### ⛔ Not judged: {escape(why, 400)}\n\nstack {code(stack)}{at}\n"
 
 
 def _fit(sections: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
@@ -59,39 +99,100 @@ def _fit(sections: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
     return shown
 
 
+def _sign(review: Review) -> str:
+    used = len(review.exemptions)
+    count = f"; {used} exemption{'' if used == 1 else 's'} used" if used else ""
+    return _SIGN[review.verdict] + count
+
+
 def _headline(review: Review) -> str:
-    sign = _SIGN[review.verdict]
     if not review.reasons:
         unseen = len(review.not_evaluated)
-        return f"{sign}: nothing speaks against it" + (
-            f"; {unseen} not evaluated" if unseen else ""
-        )
+        said = "" if review.exemptions else ": nothing speaks against it"
+        return _sign(review) + said + (f"; {unseen} not evaluated" if unseen else "")
     top = review.reasons[0]
-    return f"{sign}: {_who(top.resource)}{escape(top.message, 200)}"
+    group = next(each for each in _groups(review.reasons) if top in each)
+    return f"{_SIGN[review.verdict]}: {_whose(review, group)}{escape(top.message, 200)}"
 
 
 def _summary(review: Review) -> str:
     counts = [f"{n} {_DONE[a]}" for a in _DONE if (n := review.plan.count(a))]
     same = review.plan.count(Action.SAME)
     what = ", ".join(counts) or "no resource changes"
-    return f"{_where(review)}: {what}" + (f", {same} unchanged." if same else ".")
+    unchanged = f", {same} unchanged" if same else ""
+    return f"{_where(review)}: {what}{unchanged}.{_policy(review)}"
+
+
+def _policy(review: Review) -> str:
+    """That the change alters the rules which judge it."""
+    return f" **This change alters {code(FILE)}.**" if review.policy_changed else ""
 
 
 def _where(review: Review) -> str:
-    commit = f", commit {code(review.commit[:12])}" if review.commit else ""
+    commit = f", commit {code(_short(review.commit))}" if review.commit else ""
     return f"stack {code(review.stack)} (profile {review.profile}{commit})"
 
 
-def _endings(review: Review) -> list[str]:
-    machines_first = sorted(
-        (step for step in review.plan.steps if step.ends_something),
-        key=lambda step: not step.is_machine,
+def _short(commit: str) -> str:
+    """The commit's beginning; that files differ from it is not cut off."""
+    return commit[:12] + ("-dirty" if commit.endswith("-dirty") else "")
+
+
+def _endings(review: Review, action: Action) -> list[str]:
+    """What ends, machines first, with what is held against it; those that differ in the name alone
+    together. A deletion has a line of its own, unless there are very many alike."""
+    held = {reason.urn: reason for reason in review.reasons if reason.rule in ENDINGS}
+
+    def same(step: Step) -> tuple[str, ...]:
+        reason = held.get(step.urn)
+        against = _against(reason) if reason else ""
+        return (step.noun, _why(review, step), review.loses(step), against)
+
+    steps = sorted(
+        (step for step in review.plan.steps if step.action is action),
+        key=lambda step: (not step.is_machine, natural(step.name)),
     )
-    return [_ending(review, step) for step in machines_first]
+    lines = []
+    for group in alike(steps, same):
+        apart = action is Action.DELETE and len(group) <= MOST_DELETIONS
+        for part in [[step] for step in group] if apart else [group]:
+            noun, why, loses, against = same(part[0])
+            who = several([step.name for step in part], escape(noun), code)
+            loss = f"; **{loses}**" if loses else ""
+            lines.append(f"{who}: {why}{loss}{against}")
+    return lines
+
+
+def _against(reason: Reason) -> str:
+    fix = f" Fix: {escape(reason.fix, 160)}." if reason.fix else ""
+    expired = reason.message.startswith(EXPIRED)
+    more = f": {escape(reason.message)}" if expired else ""
+    return f". {_MARKS[reason.effect]}{code(reason.rule)} ({reason.severity}){more}.{fix}"
+
+
+def _why(review: Review, step: Step) -> str:
+    forcing = [words.said(change) for change in step.changes if change.forces]
+    return ", ".join(code(each) for each in forcing) or escape(review.because(step))
+
+
+def _creations(review: Review) -> list[str]:
+    """The machines that are created, with their rates."""
+
+    def same(step: Step) -> tuple[str, int | None]:
+        return step.noun, rate_cents(step.after) if step.after else None
+
+    made = [step for step in review.plan.machines if step.action is Action.CREATE]
+    lines = []
+    for group in alike(sorted(made, key=lambda step: natural(step.name)), same):
+        noun, cents = same(group[0])
+        rate = "rate unknown" if cents is None else f"{words.rate(cents)} an hour"
+        each = " each" if len(group) > 1 and cents is not None else ""
+        lines.append(f"{several([s.name for s in group], escape(noun), code)}: {rate}{each}")
+    return lines
 
 
 def _drift(review: Review) -> list[str]:
-    return [
+    lines = [
         f"{code(step.name)} ({escape(step.noun)}) "
         + (
             "is gone"
@@ -100,65 +201,91 @@ def _drift(review: Review) -> list[str]:
         )
         for step in review.plan.drifted
     ]
-
-
-def _ending(review: Review, step: Step) -> str:
-    loses = review.loses(step)
-    loss = f"; **{loses}**" if loses else ""
-    if step.action is Action.REPLACE:
-        forcing = [words.said(change) for change in step.changes if change.forces]
-        why = ", ".join(code(each) for each in forcing) or escape(review.because(step))
-        return f"{code(step.name)} ({escape(step.noun)}) is replaced: {why}{loss}"
-    return (
-        f"{code(step.name)} ({escape(step.noun)}) is deleted: {escape(review.because(step))}{loss}"
-    )
+    held = [reason for reason in review.reasons if reason.rule == DRIFT.name]
+    return [*lines, _against(held[0]).removeprefix(". ")] if held else lines
 
 
 def _cost(review: Review) -> list[str]:
     before, after = review.before, review.after
-    at_least = "at least " if before.unknown or after.unknown else ""
-    more = after.known_cents - before.known_cents
+    if before == after == Rate(0, ()):
+        return []
     lines = [
-        f"per {unit}: {at_least}{words.rate(after.known_cents * times)}, "
-        f"before {words.rate(before.known_cents * times)}, change {words.change(more * times)}"
+        f"per {unit}: {_rate(after, times)}, before {_rate(before, times)}, "
+        f"change {_change(before, after, times)}"
         for unit, times in (("hour", 1), ("month", HOURS_PER_MONTH))
     ]
-    if before.known_cents == after.known_cents == 0 and not at_least:
-        lines = []
-    burn = review.burn()
-    if lines and review.balance is not None and burn is not None:
-        runway = [review.balance.hours(each) for each in burn]
+    if review.balance is not None:
+        runway = [review.balance.hours(each) for each in review.burn_at_least()]
         then, now = map(words.lasts, runway)
+        known = not (before.unknown or after.unknown)
+        bound = "" if known or runway[1] is None else "at most "
         lines.append(
-            f"the balance of {words.rate(review.balance.available_cents)} lasts {now}"
+            f"the balance of {words.rate(review.balance.available_cents)} lasts {bound}{now}"
             + ("" if then == now else f", before {then}")
         )
     return lines
 
 
+def _rate(rate: Rate, times: int) -> str:
+    return ("at least " if rate.unknown else "") + words.rate(rate.known_cents * times)
+
+
+def _change(before: Rate, after: Rate, times: int) -> str:
+    """A bound where the rate of one side is known, and nothing where that of neither is."""
+    more = words.change((after.known_cents - before.known_cents) * times)
+    if before.unknown and after.unknown:
+        return "unknown"
+    return ("at most " if before.unknown else "at least " if after.unknown else "") + more
+
+
 def _capacity(review: Review) -> list[str]:
     return [
-        f"{escape(room.model)}{' (spot)' if room.spot else ''}: "
-        + (
-            f"**{escape(room.short)}**"
-            if room.short
-            else f"{room.wanted_gpus} wanted, {room.free_gpus} free"
-        )
+        f"{escape(room.model)}{' (spot)' if room.spot else ''}: {room.wanted_gpus} wanted, "
+        + (f"**{room.free_gpus} free**" if room.short else f"{room.free_gpus} free")
         for room in review.rooms
     ]
 
 
-def _violation(reason: Reason) -> str:
-    mark = {Effect.BLOCK: "⛔ ", Effect.WARN: "⚠️ ", Effect.NOTE: ""}[reason.effect]
-    fix = f" Fix: {escape(reason.fix, 160)}." if reason.fix else ""
+def _violations(review: Review, reasons: Sequence[Reason]) -> list[str]:
+    """What no other section has: endings and drift say themselves what is held against them."""
+    others = [r for r in reasons if r.rule not in ENDINGS and r.rule != DRIFT.name]
+    return [_violation(review, group) for group in _groups(others)]
+
+
+def _groups(reasons: Sequence[Reason]) -> list[list[Reason]]:
+    """The reasons that differ only in the resource together."""
+    return alike(reasons, lambda r: (r.rule, r.effect, r.severity, r.message, r.fix, r.unknown))
+
+
+def _violation(review: Review, group: Sequence[Reason]) -> str:
+    first = group[0]
+    fix = f" Fix: {escape(first.fix, 160)}." if first.fix else ""
     return (
-        f"{mark}{code(reason.rule)} ({reason.severity}) "
-        f"{_who(reason.resource)}{escape(reason.message, 240)}.{fix}"
+        f"{_MARKS[first.effect]}{code(first.rule)} ({first.severity}) "
+        f"{_whose(review, group)}{escape(first.message, 240)}.{fix}"
     )
 
 
-def _line(rule: str, resource: str, message: str) -> str:
-    return f"{code(rule)} {_who(resource)}{escape(message, 160)}"
+def _whose(review: Review, group: Sequence[Reason]) -> str:
+    """The resources of a group, and what they are where they are many."""
+    nouns = {step.urn: step.noun for step in review.plan.steps}
+    kinds = {nouns.get(reason.urn, "") for reason in group}
+    many = len(group) > MOST_NAMES and len(kinds) == 1
+    return _who([reason.resource for reason in group], kinds.pop() if many else "")
+
+
+def _only_not_evaluated(review: Review) -> list[NotEvaluated]:
+    """What is not among the violations already."""
+    told = {(r.rule, r.resource) for r in [*review.reasons, *review.notes] if r.unknown}
+    return [each for each in review.not_evaluated if (each.rule, each.resource) not in told]
+
+
+def _lines(found: Sequence[NotEvaluated | Exemption]) -> list[str]:
+    return [
+        f"{code(group[0].rule)} {_who([each.resource for each in group])}"
+        f"{escape(group[0].message, 160)}"
+        for group in alike(found, lambda each: (each.rule, each.message))
+    ]
 
 
 def _folded(counts: Mapping[str, int], page_url: str | None) -> list[str]:
@@ -169,8 +296,10 @@ def _folded(counts: Mapping[str, int], page_url: str | None) -> list[str]:
     return ["", f"{said}The JSON has all."] if said else []
 
 
-def _who(resource: str) -> str:
-    return f"{code(resource)}: " if resource else ""
+def _who(resources: Sequence[str], noun: str = "") -> str:
+    named = [each for each in resources if each]
+    each = ", each" if len(named) > 1 else ""
+    return f"{several(named, escape(noun), code)}{each}: " if named else ""
 
 
 def code(text: str) -> str:

@@ -13,26 +13,12 @@ from ..caller import Direct
 from ..errors import OpenRelayError
 from ..lifecycle.session import Session
 from ..plugin import session
+from ..policies.account import read_balance
+from ..policies.reading import Balance
 
 SECONDS = 20.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Money of the organization in cents. burn: of all its machines, per hour; None where the API
-    does not say. floor: where the API stops machines."""
-
-    available_cents: int
-    burn_cents_per_hour: int | None
-    floor_cents: int = 0
-
-    def hours(self, burn_cents_per_hour: int) -> float | None:
-        """How long it lasts at a rate; None for ever."""
-        if burn_cents_per_hour <= 0:
-            return None
-        return max(0.0, (self.available_cents - self.floor_cents) / burn_cents_per_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +47,9 @@ def read(get: Callable[[str], Any]) -> Market:
     except OpenRelayError as error:
         return Market(unreadable={"balance": error.what, "capacity": error.what})
     unreadable: dict[str, str] = {}
-    balance = _told(lambda: _balance(asked), "balance", unreadable)
+    balance = _told(
+        lambda: read_balance(lambda path: _ask(asked, path, dict)), "balance", unreadable
+    )
     rows = _told(lambda: _ask(asked, "/v1/gpu-availability", list), "capacity", unreadable)
     return Market(
         balance=balance,
@@ -77,7 +65,7 @@ def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | No
     except OpenRelayError as error:
         unreadable[what] = error.what
     except (KeyError, TypeError, ValueError):
-        unreadable[what] = "the API answered with something else than it documents"
+        unreadable[what] = "the API's answer is not what it documents"
     return None
 
 
@@ -85,17 +73,6 @@ def _ask(asked: Session, path: str, answers: type) -> Any:
     caller = Direct(lambda _text: None)
     caller.deadline = caller.now() + SECONDS
     return asked.send(caller, "GET", path, {}, answers=answers)
-
-
-def _balance(asked: Session) -> Balance:
-    balance = _ask(asked, "/v1/orgs/{org}/billing/balance", dict)
-    usage = _ask(asked, "/v1/orgs/{org}/usage/current", dict)
-    burn = usage.get("burnPerHourCents")
-    return Balance(
-        available_cents=int(balance["availableCents"]),
-        burn_cents_per_hour=None if burn is None else int(burn),
-        floor_cents=int(usage.get("autoStopFloorCents") or 0),
-    )
 
 
 def _free(rows: Sequence[Mapping[str, Any]], gpus: str, counts: str) -> dict[str, Free]:

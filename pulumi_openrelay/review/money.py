@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..policies.cost import HOURS_PER_MONTH as HOURS_PER_MONTH
+from ..policies.reading import Balance
 from .plan import Action, Plan, State, Step
-
-HOURS_PER_MONTH = 730
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ def after(plan: Plan) -> Rate:
     return _total(
         (step, None if step.action is Action.DELETE else step.after) for step in plan.machines
     )
+
+
+def burn(before: Rate, after: Rate, balance: Balance | None) -> tuple[int, int]:
+    """What the whole organization burns in cents per hour, before and after, as far as the rates
+    are known."""
+    everything = (balance.burn_cents_per_hour if balance else None) or 0
+    others = max(0, everything - before.known_cents)
+    return others + before.known_cents, others + after.known_cents
 
 
 def rate_cents(state: State) -> int | None:

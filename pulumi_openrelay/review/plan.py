@@ -15,6 +15,7 @@ import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 from ..lifecycle.declare import KINDS, Kind
 
 DYNAMIC = "pulumi-python:dynamic/"
+OWNER = f"{DYNAMIC}openrelay:Owner"
 
 
 class Mark(Enum):
@@ -101,6 +102,17 @@ class Step:
         return self.kind is not None and self.kind.bills and not self.foreign
 
     @property
+    def is_internal(self) -> bool:
+        """Whether it is this package's own record of the stack, and no resource of the user's."""
+        return self.type == OWNER
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The inputs that hold a secret once this is applied."""
+        inputs = self.after.inputs if self.after else {}
+        return tuple(sorted(name for name, value in inputs.items() if _has_secret(value)))
+
+    @property
     def forced_by(self) -> tuple[str, ...]:
         """The properties that force a replacement."""
         return tuple(change.property for change in self.changes if change.forces)
@@ -133,7 +145,8 @@ class Plan:
         return (step for step in self.steps if step.action is not Action.SAME)
 
     def count(self, action: Action) -> int:
-        return sum(step.action is action for step in self.steps)
+        """How many of the user's resources."""
+        return sum(step.action is action and not step.is_internal for step in self.steps)
 
     @property
     def machines(self) -> Iterator[Step]:
@@ -154,6 +167,14 @@ class Plan:
             }
             for step in self.changing
         ]
+
+
+def _has_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_secret, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_secret, value))
+    return value is Mark.SECRET
 
 
 def _unmarked(value: Any) -> Any:

@@ -6,19 +6,29 @@ What cannot be previewed cannot be judged, and is told in one sentence.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml  # type: ignore[import-untyped]
+
+from ..config import REVIEW_KEY
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
     from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent
 
 HIDDEN = "[secret]"
+SEALED = "pulumi-openrelay:review"
+"""The name under which the stack's secrets provider is handed the key of a review."""
+_PROVIDER = ("secretsprovider", "encryptedkey", "encryptionsalt")
 _SECURE = re.compile(r"""\bsecure["']?:\s*["']?([^\s"',}]+)""")
 
 
@@ -48,7 +58,7 @@ class Told:
 
 class Project:
     """A folder with a Pulumi project, and one of its stacks. Raises NotJudged where the folder has
-    none, or the Pulumi CLI is not to be had."""
+    none, or there is no Pulumi CLI."""
 
     def __init__(self, folder: Path, stack: str) -> None:
         if not any((folder / f"Pulumi.{end}").exists() for end in ("yaml", "yml", "json")):
@@ -60,8 +70,14 @@ class Project:
             )
         self.folder = folder
         self.name = stack
-        self._stack = _select(folder, stack)
-        self._settings = self._stack.workspace.project_settings()
+        self._environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+        self._stack = _select(folder, stack, self._environment)
+        try:
+            self._settings = self._stack.workspace.project_settings()
+        except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OSError):
+            raise NotJudged(
+                f"{folder}/Pulumi.yaml cannot be read: `pulumi preview` says where it is wrong"
+            ) from None
 
     @property
     def project(self) -> str:
@@ -94,23 +110,68 @@ class Project:
             raise NotJudged(_last_sentence(str(error).splitlines())) from None
         return {key: (value.value, bool(value.secret)) for key, value in values.items()}
 
-    def preview(self, pack: Path, *, refresh: bool = False) -> Told:
-        """What `pulumi preview` tells. pack: the folder of a policy pack. refresh: look first at
-        what is really there; the record stays as it is."""
-        return self._run("preview", pack, refresh=refresh)
+    def preview(self, packs: Sequence[Path], key: str, *, refresh: bool = False) -> Told:
+        """What `pulumi preview` tells. packs: the folders of policy packs. key: of the
+        fingerprints of inputs. refresh: look first at what is really there; the record stays as
+        it is."""
+        self._environment[REVIEW_KEY] = key
+        try:
+            return self._run("preview", packs, refresh=refresh)
+        finally:
+            del self._environment[REVIEW_KEY]
 
-    def up(self, pack: Path, show: Callable[[str], object], *, refresh: bool = False) -> Told:
-        """Apply. show: called with each line of the engine's display. pack, refresh: as for a
+    def up(
+        self, packs: Sequence[Path], show: Callable[[str], object], *, refresh: bool = False
+    ) -> Told:
+        """Apply. show: called with each line of the engine's display. packs, refresh: as for a
         preview.
 
         Raises NotJudged with the engine's sentence where it fails.
         """
-        return self._run("up", pack, show, refresh=refresh)
+        return self._run("up", packs, show, refresh=refresh)
+
+    def seal(self, text: str) -> str:
+        """The text, encrypted as the stack's own secrets are. Raises NotJudged."""
+        with self._secrets() as file:
+            self._config("set", "--secret", file=file, given=text)
+            return str(yaml.safe_load(file.read_text())["config"][SEALED]["secure"])
+
+    def unseal(self, sealed: str) -> str:
+        """The text that was sealed. Raises NotJudged where this stack's secrets cannot be read."""
+        with self._secrets({"config": {SEALED: {"secure": sealed}}}) as file:
+            return self._config("get", file=file)
+
+    @contextmanager
+    def _secrets(self, more: dict[str, Any] | None = None) -> Iterator[Path]:
+        """A configuration file of its own, with the stack's secrets provider and nothing else."""
+        own = [self.folder / f"Pulumi.{self.stack}.{end}" for end in ("yaml", "yml", "json")]
+        text = next((file.read_text() for file in own if file.is_file()), "{}")
+        settings = {k: v for k, v in (yaml.safe_load(text) or {}).items() if k in _PROVIDER}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "Pulumi.review.yaml")
+            file.write_text(yaml.safe_dump({**settings, **(more or {})}))
+            yield file
+
+    def _config(self, *words: str, file: Path, given: str = "") -> str:
+        command = ["pulumi", "config", *words, SEALED, "--config-file", str(file)]
+        done = subprocess.run(  # noqa: S603
+            [*command, "--stack", self.name, "--non-interactive"],
+            cwd=self.folder,
+            env={**os.environ, **self._environment},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            why = _last_sentence(done.stderr.splitlines())
+            raise NotJudged(f"the stack's secrets cannot be compared: {why}")
+        return done.stdout.strip()
 
     def _run(
         self,
         operation: str,
-        pack: Path,
+        packs: Sequence[Path],
         show: Callable[[str], object] = lambda _line: None,
         **options: Any,
     ) -> Told:
@@ -128,7 +189,7 @@ class Project:
                 on_event=told.events.append,
                 on_output=hear,
                 on_error=hear,
-                policy_packs=[str(pack)],
+                policy_packs=[str(pack) for pack in packs],
                 **options,
             )
         except CommandError:
@@ -142,7 +203,8 @@ class Project:
         return told
 
 
-def _select(folder: Path, stack: str) -> Stack:
+def _select(folder: Path, stack: str, environment: dict[str, str]) -> Stack:
+    """environment: what every command gets beside this process's own, as it is at the time."""
     from pulumi import automation
 
     class Workspace(automation.LocalWorkspace):
@@ -154,12 +216,12 @@ def _select(folder: Path, stack: str) -> Stack:
     try:
         workspace = Workspace(
             work_dir=str(folder),
-            env_vars={"PULUMI_SKIP_UPDATE_CHECK": "true"},
+            env_vars=environment,
         )
     except automation.InvalidVersionError as error:
-        raise NotJudged(f"the pulumi on PATH is of no use: {_cut(str(error))}") from None
+        raise NotJudged(f"the `pulumi` on PATH cannot be used: {_cut(str(error))}") from None
     except (OSError, subprocess.SubprocessError) as error:
-        raise NotJudged(f"the pulumi on PATH does not start: {type(error).__name__}") from None
+        raise NotJudged(f"the `pulumi` on PATH does not start: {type(error).__name__}") from None
     return automation.Stack.select(stack, workspace)
 
 

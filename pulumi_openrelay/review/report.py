@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from . import words
+from ..policies.reading import Balance
+from . import money, words
 from .capacity import Room
 from .findings import Exemption, NotEvaluated, Reason, Verdict, verdict
-from .market import Balance
 from .money import HOURS_PER_MONTH, Rate
 from .plan import Action, Change, Plan, Step
 from .renames import Rename
-from .risk import rests, stays
+from .risk import keeps_data, protected, rests, stays
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,10 @@ class Review:
 
     commit: None outside of git. refreshed: whether the plan is made of what is
     really there, rather than of the record. notes: what is told and does not count. digest: the
-    same for the same plan and the same secrets in the stack's configuration.
+    same for the same plan and the same secrets in the stack's configuration. policy_changed:
+    whether the change alters the rules' own configuration; None where git does not tell. secrets:
+    a keyed fingerprint of each secret input of what changes, by URN and input. secrets_key: their
+    key, encrypted as the stack's own secrets are; None where it was given.
     """
 
     project: str
@@ -44,6 +47,9 @@ class Review:
     rooms: Sequence[Room]
     exemptions: Sequence[Exemption]
     not_evaluated: Sequence[NotEvaluated]
+    policy_changed: bool | None = None
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    secrets_key: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -58,9 +64,11 @@ class Review:
         is unknown."""
         if self.before.cents is None or self.after.cents is None:
             return None
-        everything = self.balance.burn_cents_per_hour if self.balance else None
-        others = max(0, (everything or 0) - self.before.cents)
-        return others + self.before.cents, others + self.after.cents
+        return self.burn_at_least()
+
+    def burn_at_least(self) -> tuple[int, int]:
+        """The same of what is known."""
+        return money.burn(self.before, self.after, self.balance)
 
     def because(self, step: Step) -> str:
         """Why a resource is replaced or deleted."""
@@ -77,8 +85,12 @@ class Review:
         """What ends with it, empty where nothing that anybody would miss."""
         if not step.is_machine or not step.ends_something:
             return ""
-        if stays(step):
+        if stays(step) and not (step.action is Action.REPLACE and protected(step)):
             return "goes on billing outside of the stack"
+        if protected(step):
+            return "deletion_protection will refuse it"
+        if not keeps_data(step):
+            return "its endpoint ends"
         return "data loss: its disk ends with it" + (" (it is stopped)" if rests(step) else "")
 
     def as_json(self) -> dict[str, Any]:
@@ -87,7 +99,7 @@ class Review:
         Rates are cents; None is unknown. `because` names the properties that force a replacement,
         or says why there is a deletion.
         """
-        burn = self.burn()
+        burn, least = self.burn(), self.burn_at_least()
         return {
             "format": FORMAT,
             "project": self.project,
@@ -98,6 +110,9 @@ class Review:
             "digest": self.digest,
             "verdict": self.verdict,
             "actions": {step.urn: step.action for step in self.plan.changing},
+            "secrets": self.secrets,
+            "secrets_key": self.secrets_key,
+            "policy_changed": self.policy_changed,
             "reasons": [_reason(reason) for reason in self.reasons],
             "notes": [_reason(reason) for reason in self.notes],
             "replacements": [self._ending(s) for s in self._steps(Action.REPLACE)],
@@ -123,6 +138,10 @@ class Review:
             },
             "hours_per_month": HOURS_PER_MONTH,
             "balance_cents": self.balance.available_cents if self.balance else None,
+            "runway_hours_at_most": {
+                "before": self.balance.hours(least[0]) if self.balance else None,
+                "after": self.balance.hours(least[1]) if self.balance else None,
+            },
             "runway_hours": {
                 "before": self.balance.hours(burn[0]) if burn and self.balance else None,
                 "after": self.balance.hours(burn[1]) if burn and self.balance else None,

@@ -7,15 +7,19 @@ capacity.
 | `hidden-deletion`     | critical | warn        | block      | block     |
 | `secret-in-clear`     | critical | block       | block      | block     |
 | `protected-deletion`  | high     | block       | block      | block     |
+| `protected-replacement` | high   | block       | block      | block     |
+| `endpoint-loss`       | high     | warn        | block      | block     |
 | `left-running`        | high     | warn        | block      | block     |
 | `drift`               | high     | warn        | warn       | warn      |
 | `cost-jump`           | high     | warn        | block      | block     |
 | `runway`              | high     | warn        | block      | block     |
 | `capacity`            | medium   | warn        | block      | block     |
 | `stopped-data-loss`   | medium   | warn        | warn       | block     |
+| `replacement`         | medium   | warn        | warn       | warn      |
 
 Any other profile is taken for `production`. A machine that waits for capacity
-(`capacity_timeout`) is never blocked for want of it.
+(`capacity_timeout`) is never blocked for want of it. A rename of a protected machine is blocked in
+every profile: the protection refuses it. A stack that starts to cost is only warned of.
 """
 
 from __future__ import annotations
@@ -24,18 +28,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..policies.message import Severity
+from ..policies.reading import CLUSTER, Balance
 from . import money
 from .capacity import Room
 from .clear import InClear
 from .findings import Effect, Reason
-from .market import Balance
-from .plan import Action, Plan, Step
+from .plan import DYNAMIC, Action, Plan, Step
 from .renames import Rename
 from .words import forced, hours, rate, said
 
 PROFILES = ("development", "production", "regulated")
 COST_JUMP_FACTOR = 5
 COST_JUMP_CENTS = 100
+COST_START_CENTS = 1000
+"""The rate of a stack that cost nothing before, from which on it is worth a warning."""
 RUNWAY_HOURS = 24.0
 
 _W, _B = Effect.WARN, Effect.BLOCK
@@ -92,6 +98,21 @@ PROTECTED_DELETION = Rule(
     (_B, _B, _B),
     "keep it, or apply `deletion_protection=False` first",
 )
+PROTECTED_REPLACEMENT = Rule(
+    "protected-replacement",
+    Severity.HIGH,
+    (_B, _B, _B),
+    "take the change back, or apply `deletion_protection=False` first",
+)
+ENDPOINT_LOSS = Rule(
+    "endpoint-loss", Severity.HIGH, (_W, _B, _B), "keep it in the program, or exempt this once"
+)
+REPLACEMENT = Rule(
+    "replacement",
+    Severity.MEDIUM,
+    (_W, _W, _W),
+    "send its callers to the new endpoint, or take the change back",
+)
 LEFT_RUNNING = Rule(
     "left-running",
     Severity.HIGH,
@@ -120,12 +141,15 @@ RULES = (
     HIDDEN_DELETION,
     SECRET_IN_CLEAR,
     PROTECTED_DELETION,
+    PROTECTED_REPLACEMENT,
+    ENDPOINT_LOSS,
     LEFT_RUNNING,
     DRIFT,
     COST_JUMP,
     RUNWAY,
     CAPACITY,
     STOPPED_DATA_LOSS,
+    REPLACEMENT,
 )
 
 
@@ -135,16 +159,27 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
     for step in plan.machines:
         if not step.ends_something or step.before is None:
             continue
-        if stays(step):
+        if protected(step) and step.action is Action.REPLACE:
+            message = (
+                f"it is to be replaced because of {forced(step)}, and deletion_protection will "
+                "refuse that"
+            )
+            yield PROTECTED_REPLACEMENT.found(profile, message, step)
+        elif stays(step):
             message = "it leaves the stack and goes on billing"
             yield LEFT_RUNNING.found(profile, message, step)
-        elif step.action is Action.DELETE and step.before.inputs.get("deletion_protection") is True:
+        elif step.urn in renamed:
+            refused = protected(step)
+            end = "deletion_protection will refuse that" if refused else _end(step)
+            message = f"it is deleted and made anew as `{renamed[step.urn].name}`: {end}"
+            effect = Effect.BLOCK if refused else None
+            yield HIDDEN_DELETION.found(profile, message, step, effect)
+        elif protected(step):
             message = "it is to be deleted, and deletion_protection will refuse that"
             yield PROTECTED_DELETION.found(profile, message, step)
-        elif step.urn in renamed:
-            made = renamed[step.urn].name
-            message = f"it is deleted and made anew as `{made}`: its disk ends with it (data loss)"
-            yield HIDDEN_DELETION.found(profile, message, step)
+        elif not keeps_data(step):
+            rule = REPLACEMENT if step.action is Action.REPLACE else ENDPOINT_LOSS
+            yield rule.found(profile, _ending(step), step)
         elif rests(step):
             yield STOPPED_DATA_LOSS.found(profile, _ending(step), step)
         else:
@@ -160,6 +195,18 @@ def stays(step: Step) -> bool:
     )
 
 
+def protected(step: Step) -> bool:
+    """Whether deletion_protection refuses that it ends: it is on, and the program does not lift
+    it."""
+    states = [state for state in (step.before, step.after) if state is not None]
+    return not step.leftover and all(s.inputs.get("deletion_protection") is True for s in states)
+
+
+def keeps_data(step: Step) -> bool:
+    """Whether data ends with it: a cluster has none of its own, only an endpoint."""
+    return step.type.removeprefix(DYNAMIC) != CLUSTER
+
+
 def rests(step: Step) -> bool:
     """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
     kind = step.kind
@@ -170,8 +217,14 @@ def rests(step: Step) -> bool:
     )
 
 
+def _end(step: Step) -> str:
+    if not keeps_data(step):
+        return "its endpoint ends with it"
+    return "its disk ends with it (data loss)"
+
+
 def _ending(step: Step) -> str:
-    end = "its disk ends with it (data loss)"
+    end = _end(step)
     if step.action is Action.REPLACE:
         return f"it is replaced because of {forced(step)}: {end}"
     return f"it is deleted: {end}"
@@ -198,6 +251,9 @@ def secrets(found: Iterable[InClear], plan: Plan, profile: str) -> Iterator[Reas
 def cost(plan: Plan, balance: Balance | None, profile: str) -> Iterator[Reason]:
     """What the plan does to the bill."""
     before, after = money.before(plan), money.after(plan)
+    if not before.known_cents and not before.unknown and after.known_cents >= COST_START_CENTS:
+        message = f"the stack costs {rate(after.known_cents)} an hour, and nothing before"
+        yield COST_JUMP.found(profile, message, effect=Effect.WARN)
     more = after.known_cents - before.known_cents
     if (
         before.known_cents
@@ -212,7 +268,7 @@ def cost(plan: Plan, balance: Balance | None, profile: str) -> Iterator[Reason]:
         )
         yield COST_JUMP.found(profile, message)
     if balance is not None and more > 0:
-        burn = (balance.burn_cents_per_hour or before.known_cents) + more
+        _, burn = money.burn(before, after, balance)
         lasts = balance.hours(burn)
         if lasts is not None and lasts < RUNWAY_HOURS:
             message = f"the balance lasts {hours(lasts)} at {rate(burn)} an hour"

@@ -106,10 +106,9 @@ class _Account:
         self._market = market
 
     def balance(self) -> Balance:
-        known = self._market.balance
-        if known is None:
+        if self._market.balance is None:
             raise NotEvaluated("the balance is not known")
-        return Balance(known.available_cents, known.burn_cents_per_hour, known.floor_cents)
+        return self._market.balance
 
     def gpu_names(self) -> Mapping[str, str]:
         if self._market.free is None:

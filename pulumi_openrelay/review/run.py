@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..policies import Configuration
+from ..policies import Configuration, fingerprint
+from ..policies.configuration import FILE
+from ..policies.cost import BALANCE_RUNWAY
 from . import capacity, clear, events, market, money, renames, risk, rules, violations
 from .findings import Effect, NotEvaluated
 from .market import Market
@@ -19,48 +23,108 @@ from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
-UNPRICED = "nobody can tell what it costs"
+UNPRICED = "its rate is unknown"
+PRICED = frozenset({"machine-rate", "stack-rate", "monthly-budget", "balance-runway"})
+"""Rules that cannot judge without the API's prices."""
 
 StackConfiguration = Mapping[str, tuple[str, bool]]
 """A stack's configuration: each value in clear, and whether it is a secret."""
 
 
-def review(project: Project, configuration: Configuration, *, drift: bool = False) -> Review:
+def review(
+    project: Project,
+    configuration: Configuration,
+    *,
+    drift: bool = False,
+    packs: Sequence[Path] = (),
+    key: str | None = None,
+) -> Review:
     """Preview and judge. configuration: of the policies. drift: look first at what is really
-    there.
+    there. packs: the user's own policy packs. key: of the review whose secrets this one is
+    compared with; None makes one.
 
     Raises NotJudged.
     """
-    pack = rules.pack(configuration)
+    all_packs, own_key = [rules.pack(configuration), *packs], key or secrets.token_hex(32)
     with ThreadPoolExecutor(1) as aside:
         reading = aside.submit(project.configuration)
         asked = aside.submit(lambda: market.read(_getter(reading.result())))
         try:
-            told = project.preview(pack, refresh=drift)
+            told = project.preview(all_packs, own_key, refresh=drift)
         except NotJudged as why:
             raise NotJudged(redactor(reading.result())(str(why))) from None
         values, found = reading.result(), asked.result()
     plan = events.read(told.events)
     so_before = rules.before(plan, project.stack, configuration, found)
-    return judge(
-        Source(project.project, project.name, commit(project.folder), refreshed=drift),
+    prints = {
+        event.resource_urn or "": fingerprint.read(event.message)
+        for event in told.policies
+        if event.policy_name == fingerprint.POLICY
+    }
+    said = violations.read(
+        (event for event in told.policies if event.policy_name != fingerprint.POLICY),
+        redactor(values),
+        so_before,
+    )
+    _check_prices(said, found)
+    judged = judge(
+        Source(
+            project.project,
+            project.name,
+            commit(project.folder),
+            refreshed=drift,
+            policy_changed=policy_changed(project.folder),
+        ),
         plan,
         found,
-        violations.read(told.policies, redactor(values), so_before),
+        said,
         policies=configuration,
         configuration=values,
         ciphertexts=project.ciphertexts(),
     )
+    bound = bound_secrets(plan, prints)
+    sealed = None
+    if bound and key is None:
+        try:
+            sealed = project.seal(own_key)
+        except NotJudged:  # such as a role that may decrypt only; then `apply` cannot compare
+            bound = {urn: dict.fromkeys(prints, "") for urn, prints in bound.items()}
+    return replace(judged, secrets=bound, secrets_key=sealed)
+
+
+def _check_prices(said: violations.Said, found: Market) -> None:
+    """Raises NotJudged where a rule that stops the update needs prices, and the API is away."""
+    away = found.unreadable.get("balance"), found.unreadable.get("capacity")
+    blind = any(
+        reason.unknown and reason.effect is Effect.BLOCK and reason.rule in PRICED
+        for reason in said.reasons
+    )
+    if blind and all(away):
+        raise NotJudged(f"its cost cannot be told: {away[0]}; review it again later")
+
+
+def bound_secrets(
+    plan: Plan, fingerprints: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The fingerprints of the secret inputs of what changes, by URN and input. An empty one stands
+    for what no fingerprint is known of."""
+    return {
+        step.urn: {name: fingerprints.get(step.urn, {}).get(name, "") for name in step.secrets}
+        for step in plan.changing
+        if step.secrets
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a plan is of. refreshed: whether it was made of what is really there."""
+    """What a plan is of. refreshed: whether it was made of what is really there. policy_changed:
+    whether the change alters the rules' own configuration; None where git does not tell."""
 
     project: str
     stack: str
     commit: str | None
     refreshed: bool = False
+    policy_changed: bool | None = None
 
 
 def judge(
@@ -85,6 +149,7 @@ def judge(
         *clear.in_outputs(plan.outputs),
         *clear.in_configuration(configuration),
     ]
+    before, after = money.before(plan), money.after(plan)
     own = [
         *risk.endings(plan, renamed, profile),
         *risk.drift(plan, profile),
@@ -93,9 +158,15 @@ def judge(
         *risk.capacity(rooms, plan, profile),
     ]
     own, used = rules.exempt(own, policies, source.stack.rsplit("/", 1)[-1])
-    reasons = sorted({*said.reasons, *own}, key=lambda reason: reason.order)
-    unpriced = [NotEvaluated("rate", name, UNPRICED) for name in money.after(plan).unknown]
+    # The pack's rule says the same of the balance, with more patience.
+    shorter = any(reason.rule == risk.RUNWAY.name for reason in own)
+    told = [each for each in said.reasons if not (shorter and each.rule == BALANCE_RUNWAY.name)]
+    reasons = sorted({*told, *own}, key=lambda reason: reason.order)
+    unpriced = [NotEvaluated("rate", name, UNPRICED) for name in after.unknown]
     not_evaluated = [*said.not_evaluated, *unseen, *unpriced]
+    if before.unknown:
+        of = ", ".join(before.unknown)
+        not_evaluated.append(NotEvaluated(risk.COST_JUMP.name, "", f"the rate of {of} is unknown"))
     if found.balance is None and any(step.makes_something for step in plan.machines):
         not_evaluated.append(NotEvaluated("runway", "", found.unreadable.get("balance", "")))
     return Review(
@@ -103,14 +174,15 @@ def judge(
         stack=source.stack,
         profile=profile,
         commit=source.commit,
+        policy_changed=source.policy_changed,
         refreshed=source.refreshed,
         digest=bind(plan, ciphertexts),
         plan=plan,
         reasons=[reason for reason in reasons if reason.effect is not Effect.NOTE],
         notes=[reason for reason in reasons if reason.effect is Effect.NOTE],
         renames=renamed,
-        before=money.before(plan),
-        after=money.after(plan),
+        before=before,
+        after=after,
         balance=found.balance,
         rooms=rooms,
         exemptions=sorted({*said.exemptions, *used}),
@@ -119,8 +191,8 @@ def judge(
 
 
 def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
-    """What a review is bound to. The engine hides the values of secrets, so that another secret
-    makes the same plan: their ciphertexts tell."""
+    """What a review is bound to, beside the fingerprints of secret inputs. ciphertexts: of the
+    stack's configuration file, which tell that another secret stands there."""
     text = json.dumps([plan.content, sorted(ciphertexts)], sort_keys=True)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -144,9 +216,27 @@ def redactor(configuration: StackConfiguration) -> Callable[[str], str]:
 def commit(folder: Path) -> str | None:
     """The commit that is checked out, with `-dirty` where files differ from it; None outside of
     git."""
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--match=") or None
+
+
+def policy_changed(folder: Path, environment: Mapping[str, str] | None = None) -> bool | None:
+    """Whether the rules' configuration differs from where the change began: the branch that the
+    pipeline names as its target, or else the remote's main one. None where git does not tell, as
+    in a clone without history. environment: None means this process's."""
+    env = os.environ if environment is None else environment
+    target = env.get("GITHUB_BASE_REF") or env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") or "HEAD"
+    base = _git(folder, "merge-base", f"refs/remotes/origin/{target}", "HEAD")
+    if not base:
+        return None
+    differs = _git(folder, "diff", "--name-only", base, "--", FILE)
+    return None if differs is None else bool(differs)
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git says; None where it fails."""
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],  # noqa: S607
+        done = subprocess.run(  # noqa: S603
+            ["git", *words],  # noqa: S607
             cwd=folder,
             capture_output=True,
             text=True,
@@ -155,7 +245,7 @@ def commit(folder: Path) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()
 
 
 def _getter(configuration: StackConfiguration) -> Callable[[str], Any]:

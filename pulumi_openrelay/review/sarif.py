@@ -54,7 +54,7 @@ def render(review: Review, folder: Path) -> str:
 
 
 def _rule(reason: Reason) -> dict[str, Any]:
-    help_text = reason.fix or "Nothing is known about how to put it right."
+    help_text = reason.fix or "The policy names no remedy."
     return {
         "id": reason.rule,
         "shortDescription": {"text": reason.rule.replace("-", " ")},

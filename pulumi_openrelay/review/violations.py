@@ -6,8 +6,7 @@
 | advisory  | medium, more | warn                 | note      |
 | advisory  | low          | note                 | note      |
 
-What a rule could not evaluate is listed, and follows its level where that is mandatory: the engine
-fails the preview for it.
+What a rule could not evaluate counts as what it found does, at the rule's level.
 """
 
 from __future__ import annotations
@@ -56,8 +55,6 @@ def read(
         mandatory = event.enforcement_level == "mandatory"
         if message.kind is Kind.NOT_EVALUATED:
             said.not_evaluated.append(NotEvaluated(rule, name, message.text))
-            if not mandatory:
-                continue
         effect = _effect(message, mandatory=mandatory, old=(rule, name, message.text) in before)
         said.reasons.append(
             Reason(

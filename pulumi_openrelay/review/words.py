@@ -44,8 +44,8 @@ def hours(count: float) -> str:
 
 
 def lasts(count: float | None) -> str:
-    """The same; None is for ever."""
-    return "for ever" if count is None else hours(count)
+    """The same; None means that nothing uses the balance up."""
+    return "indefinitely" if count is None else hours(count)
 
 
 def _counted(count: int, unit: str) -> str:
@@ -54,7 +54,7 @@ def _counted(count: int, unit: str) -> str:
 
 def forced(step: Step) -> str:
     """The properties that force a replacement, as a list."""
-    return ", ".join(step.forced_by) or "its provider, which does not say why"
+    return ", ".join(step.forced_by) or "a property that its provider does not name"
 
 
 def said(changed: Change) -> str:

@@ -194,7 +194,7 @@ def test_what_was_reviewed_is_applied(stack: Stack, cloud: ServedWorld) -> None:
     assert again.code == 3
     assert again.err == (
         "refused, and nothing was applied: the plan is no longer the reviewed one: laptop (create, "
-        "now same), openrelay (create, now same), trainer (create, now same)\n"
+        "now same), openrelay (create, now same), trainer (create, now same); review it again\n"
     )
 
 
@@ -205,7 +205,7 @@ def test_another_plan_than_the_reviewed_one_is_refused(stack: Stack, cloud: Serv
     assert refused.code == 3
     assert refused.err == (
         "refused, and nothing was applied: the plan is no longer the reviewed one: the same "
-        "resources change, and their inputs or secrets differ\n"
+        "resources change, and their inputs or the stack's secrets differ; review it again\n"
     )
     assert cloud.world.live_vms() == []
 
@@ -218,6 +218,168 @@ def test_another_secret_than_the_reviewed_one_is_refused(stack: Stack, cloud: Se
     refused = run(stack, "apply", "--reviewed", "review.json")
     assert refused.code == 3
     assert cloud.world.live_vms() == []
+
+
+HOOK = """
+    relay.Webhook("hook", url=pulumi.Output.secret("https://a.example/secret-marker"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "program", "reviewed", "other"),
+    [
+        pytest.param(None, VM, "echo secret", "echo other", id="a first deployment"),
+        pytest.param(
+            None,
+            VM.replace('"trainer", ', '"trainer", name="trainer", '),
+            "echo secret",
+            "echo other",
+            id="a name that the program gives",
+        ),
+        pytest.param(
+            HOOK,
+            HOOK.replace("secret-marker", "of-the-review"),
+            "of-the-review",
+            "of-nobody",
+            id="a change in place",
+        ),
+    ],
+)
+def test_a_secret_that_nobody_reviewed_is_refused_by_its_name(
+    stack: Stack, cloud: ServedWorld, before: str | None, program: str, reviewed: str, other: str
+) -> None:
+    if before is not None:
+        assert stack.up(before).code == 0
+    ran, told = review(stack, program, *DEVELOPMENT)
+    assert ran.code == 0, ran.out
+    sent = mutations(cloud)
+    assert reviewed in program
+    stack.write(program.replace(reviewed, other))
+    refused = run(stack, "apply", "--reviewed", "review.json")
+    what = "url of hook" if before else "cloud_init of trainer"
+    assert (refused.code, refused.err) == (
+        3,
+        "refused, and nothing was applied: the plan is no longer the reviewed one: the secret in "
+        f"{what} is another; review it again\n",
+    )
+    assert mutations(cloud) == sent
+    assert "secret-marker" not in json.dumps(told)
+    assert "of-the-review" not in json.dumps(told)
+
+    stack.write(program)
+    applied = run(stack, "apply", "--reviewed", "review.json")
+    assert applied.code == 0, applied.err
+
+
+def test_the_fingerprints_of_two_reviews_have_nothing_in_common(stack: Stack) -> None:
+    _, first = review(stack, VM, *DEVELOPMENT)
+    _, second = review(stack, VM, *DEVELOPMENT)
+    (one,) = first["secrets"].values()
+    (other,) = second["secrets"].values()
+    assert set(one) == set(other) == {"cloud_init", "env_vars"}
+    assert not {*one.values()} & {*other.values()}
+    assert first["secrets_key"] != second["secrets_key"]
+    assert first["digest"] == second["digest"]
+
+
+def test_a_review_whose_key_this_stack_cannot_read_is_one_sentence(stack: Stack) -> None:
+    review(stack, VM, *DEVELOPMENT)
+    file = stack.folder / "review.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "secrets_key": "v1:RQsA9s/XyKDvYYbL:9CL3EK9qs35="}))
+    ran = run(stack, "apply", "--reviewed", "review.json")
+    assert ran.code == 1
+    assert ran.err.startswith("Error: the stack's secrets cannot be compared: ")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_replacing_a_protected_machine_is_a_reason_and_no_failure(stack: Stack) -> None:
+    protected = VM.replace("gpu_count=1", "gpu_count=1, deletion_protection=True")
+    assert stack.up(protected).code == 0
+    ran, told = review(stack, protected.replace("gpu_count=1", "gpu_count=2"), *DEVELOPMENT)
+    assert ran.code == 3
+    top = told["reasons"][0]
+    assert (top["rule"], top["resource"]) == ("protected-replacement", "trainer")
+    assert told["replacements"][0]["because"] == "gpu_count"
+    preview = stack.preview()
+    assert preview.code != 0
+    assert len([error for error in preview.errors if "deletion_protection" in error]) == 1
+
+
+def test_what_cannot_be_judged_takes_the_place_of_the_old_comment(stack: Stack) -> None:
+    with serve(FakeForge("github")) as forge:
+        where = ("--post", "github", "--pull-request", "7")
+        review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        stack.run("config", "set", "--secret", "password", "secret-marker", "--stack", "dev")
+        stack.write('raise ValueError(pulumi.Config().require("password"))')
+        failed = run(stack, "review", *where, **forge.environment)
+        (comment,) = forge.comments.values()
+    assert failed.code == 1
+    assert comment["body"].startswith("### ⛔ Not judged: the program failed: ValueError: ")
+    assert "secret-marker" not in comment["body"]
+    assert "stack `dev`" in comment["body"]
+
+
+def test_an_api_that_is_away_is_no_verdict_on_the_cost(stack: Stack) -> None:
+    stack.write(VM.replace("GPU,", f'"{stack.gpu}",'))
+    ran = run(stack, "review", OPENRELAY_API_URL="http://127.0.0.1:9")
+    assert (ran.code, ran.out) == (1, "")
+    assert "its cost cannot be told: " in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(stack: Stack) -> None:
+    stack.write(VM)
+    ran = run(stack, "review", "--json", "/nope/x.json")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.endswith("/nope/x.json cannot be written: its folder is not there\n")
+
+
+def test_a_project_file_that_is_no_yaml_is_one_sentence(stack: Stack) -> None:
+    stack.write(VM)
+    (stack.folder / "Pulumi.yaml").write_text("name: [\n")
+    ran = run(stack, "review")
+    assert ran.code == 1
+    assert "Pulumi.yaml cannot be read" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["review", "apply"])
+def test_a_command_called_wrongly_ends_with_1(stack: Stack, command: str) -> None:
+    stack.write(VM)
+    ran = run(stack, command, "--no-such-option")
+    assert ran.code == 1
+    assert "No such option" in ran.err
+
+
+OWN_PACK = """\
+from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+
+def check(args, report):
+    if args.resource_type.endswith(":Vm"):
+        report("is not what we want")
+
+PolicyPack("acme", [
+    ResourceValidationPolicy("no-vms", "No VMs.", check, EnforcementLevel.MANDATORY),
+])
+"""
+
+
+def test_a_pack_of_the_users_own_is_run_too(stack: Stack, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    shutil.copy(stack.folder / "Pulumi.yaml", pack / "PulumiPolicy.yaml")
+    (pack / "__main__.py").write_text(OWN_PACK)
+    ran, told = review(stack, VM, *DEVELOPMENT, "--policy-pack", str(pack))
+    assert ran.code == 3
+    assert [(r["rule"], r["resource"]) for r in told["reasons"] if r["effect"] == "block"] == [
+        ("no-vms", "trainer")
+    ]
+    ran, _ = review(stack, VM, *DEVELOPMENT)
+    assert ran.code == 0
+    refused = run(stack, "apply", "--reviewed", "review.json", "--policy-pack", str(pack))
+    assert refused.code == 3
+    assert refused.err.endswith("is blocked now: is not what we want\n")
 
 
 def test_a_blocked_plan_is_refused(stack: Stack) -> None:
@@ -245,6 +407,9 @@ def test_drift_is_told_with_code_2_and_put_right_by_what_was_reviewed(
     assert (ran.code, told["drift"]) == (0, [])
     machine = cloud.world.live_vms()[0]
     cloud.world.call("POST", f"/v1/vms/{machine.id}/visibility", {"public": True})
+    blocked, told = review(stack, LARGER, "--drift")
+    assert (blocked.code, len(told["drift"])) == (3, 1)
+    stack.write(VM)
 
     ran, told = review(stack, None, "--drift", *DEVELOPMENT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -46,7 +47,8 @@ def test_the_verdict_comes_first_with_the_one_reason_that_matters_most() -> None
 def test_a_replacement_names_the_field_that_forces_it_and_the_loss() -> None:
     comment = markdown.render(told.review(told.replaced("trainer", vm(), vm(gpu_count=2))))
     assert (
-        "- `trainer` (VM) is replaced: `gpu_count 1 → 2`; **data loss: its disk ends with it**"
+        "- `trainer` (VM): `gpu_count 1 → 2`; **data loss: its disk ends with it**. ⛔ `data-loss` "
+        "(critical). Fix: take the change back, or save what is on the disk and exempt this once."
         in comment.splitlines()
     )
 
@@ -63,7 +65,7 @@ def test_an_unknown_rate_makes_the_rest_a_lower_bound() -> None:
     review = told.review(
         told.same("trainer", vm()), told.created("new", vm(rate_cents_per_hour=None))
     )
-    assert "- per hour: at least $0.29, before $0.29, change 0" in markdown.render(review)
+    assert "- per hour: at least $0.29, before $0.29, change at least 0" in markdown.render(review)
 
 
 def test_what_policies_said_is_told_with_severity_and_a_fix() -> None:
@@ -96,16 +98,95 @@ def test_what_policies_said_is_told_with_severity_and_a_fix() -> None:
         "- ⛔ `no-public-machines` (high) `web`: is open to everyone. Fix: set `public`." in lines
     )
     assert "- `no-public-machines` `demo`: exempt until 2030" in lines
-    assert "- `image-by-digest` `web`: image_url is not known yet" in lines
+    assert "- `image-by-digest` (low) `web`: image_url is not known yet." in lines
 
 
 def test_what_does_not_fit_is_counted_and_the_page_is_linked() -> None:
-    review = told.review(*(told.deleted(f"vm{n}", vm()) for n in range(40)))
+    review = told.review(
+        *(told.deleted(f"vm{n}", vm(), note=n) for n in range(8)),
+        *(told.replaced(f"r{n}", vm(), vm(gpu_count=n + 2)) for n in range(40)),
+    )
     comment = markdown.render(review, "https://ci.example/page.html")
     assert comment.splitlines()[-1] == (
-        "Folded away: 27 of replaced and deleted, 28 of violations. "
-        "[The whole review](https://ci.example/page.html)"
+        "Folded away: 29 of replaced. [The whole review](https://ci.example/page.html)"
     )
+
+
+def test_what_differs_in_the_resource_alone_is_one_line_and_a_deletion_has_its_own() -> None:
+    review = told.review(
+        *(told.replaced(f"worker{n}", vm(), vm(gpu_count=2)) for n in range(60)),
+        *(told.deleted(f"old{n}", vm()) for n in range(4)),
+    )
+    lines = markdown.render(review).splitlines()
+    assert lines[0].startswith("### ⛔ Blocked: `old0` … `old3` (4 VMs), each: it is deleted: ")
+    replaced = [line for line in lines if "gpu_count 1 → 2" in line]
+    assert len(replaced) == 1
+    assert replaced[0].startswith("- `worker0` … `worker59` (60 VMs): `gpu_count 1 → 2`;")
+    deleted = [line for line in lines if "no longer in the program" in line]
+    assert [line.split(":")[0] for line in deleted] == [f"- `old{n}` (VM)" for n in range(4)]
+    assert not [line for line in lines if line.startswith("Folded away")]
+
+
+def test_what_the_protection_refuses_is_called_no_loss() -> None:
+    old, new = vm(deletion_protection=True), vm(deletion_protection=True, gpu_count=2)
+    comment = markdown.render(told.review(told.replaced("trainer", old, new)))
+    assert "`gpu_count 1 → 2`; **deletion_protection will refuse it**. ⛔" in comment
+    assert "data loss" not in comment
+
+
+def test_names_are_in_the_order_in_which_people_count() -> None:
+    review = told.review(*(told.replaced(f"w{n}", vm(), vm(gpu_count=2)) for n in (10, 9, 2)))
+    assert "- `w2`, `w9` and `w10` (VM): `gpu_count 1 → 2`" in markdown.render(review)
+
+
+def test_what_is_not_evaluated_is_told_once() -> None:
+    message = text_of(Message(Kind.NOT_EVALUATED, Severity.HIGH, "image_url is unknown", ""))
+    review = told.review(told.created("web", vm()), policies=[told.policy(message, "web")])
+    assert review.verdict.value == "block"
+    assert markdown.render(review).count("`web`: image_url is unknown") == 2  # and the headline
+    assert [n.rule for n in review.not_evaluated] == ["a-rule"]
+
+
+def test_a_machine_that_is_created_is_named_with_its_rate_and_no_record_of_ours_counts() -> None:
+    lines = markdown.render(
+        told.review(
+            told.created("openrelay", {}, "openrelay:Owner"),
+            told.created("a", vm()),
+            told.created("b", vm()),
+            told.created("c", vm(rate_cents_per_hour=None)),
+        )
+    ).splitlines()
+    assert lines[2].endswith(": 3 to create.")
+    assert "- `a` and `b` (VM): $0.29 an hour each" in lines
+    assert "- `c` (VM): rate unknown" in lines
+
+
+def test_a_runway_with_an_unknown_rate_is_an_upper_bound() -> None:
+    review = told.review(
+        told.same("trainer", vm()), told.created("new", vm(rate_cents_per_hour=None))
+    )
+    assert "- the balance of $10,000.00 lasts at most 3 years\n" in markdown.render(review)
+
+
+def test_each_bound_stands_with_the_number_that_it_is_of() -> None:
+    gone = told.review(told.same("a", vm()), told.deleted("b", vm(rate_cents_per_hour=None)))
+    assert "- per hour: $0.29, before at least $0.29, change at most 0" in markdown.render(gone)
+
+
+def test_that_files_differ_from_the_commit_is_not_cut_off() -> None:
+    review = replace(told.review(told.same("a", vm())), commit="0123456789abcdef" + "-dirty")
+    assert "commit `0123456789ab-dirty`" in markdown.render(review)
+
+
+def test_a_pass_by_an_exemption_says_so() -> None:
+    used = text_of(Message(Kind.USED_EXEMPTION, Severity.HIGH, "exempt until 2030", ""))
+    review = told.review(
+        told.created("demo", vm()), policies=[told.policy(used, "demo", "advisory")]
+    )
+    assert markdown.render(review).splitlines()[0] == "### ✅ Pass; 1 exemption used"
+    changed = markdown.render(replace(review, policy_changed=True))
+    assert "**This change alters `openrelay-policy.json`.**" in changed
+    assert "alters" not in markdown.render(review)
 
 
 def test_names_and_messages_work_no_markup_and_mention_nobody() -> None:

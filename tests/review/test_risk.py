@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.policies.message import Kind, Message, Severity
+from pulumi_openrelay.policies.message import format as text_of
+from pulumi_openrelay.policies.reading import Balance
 from pulumi_openrelay.review import risk
 from pulumi_openrelay.review.findings import Verdict
-from pulumi_openrelay.review.market import Balance, Market
+from pulumi_openrelay.review.market import Market
 
 from . import told
 from .told import MARKET, SECRET, UNKNOWN, vm
@@ -70,6 +73,62 @@ def test_a_deletion_that_the_protection_will_refuse_is_told_before() -> None:
     assert rules(found) == [("block", "protected-deletion", "trainer")]
 
 
+def test_a_replacement_that_the_protection_will_refuse_is_told_before() -> None:
+    old, new = vm(deletion_protection=True), vm(deletion_protection=True, gpu_count=2)
+    found = told.review(told.replaced("trainer", old, new), profile="development")
+    assert rules(found) == [("block", "protected-replacement", "trainer")]
+    lifted = told.review(told.replaced("trainer", old, vm(gpu_count=2)))
+    assert rules(lifted) == [("block", "data-loss", "trainer")]
+
+
+def test_a_rename_of_a_protected_machine_is_called_a_rename_and_blocked() -> None:
+    found = told.review(
+        told.deleted("trainer", vm(deletion_protection=True)),
+        told.created("coach", vm(deletion_protection=True)),
+        profile="development",
+    )
+    assert rules(found) == [("block", "hidden-deletion", "trainer")]
+    assert "aliases" in found.reasons[0].fix
+    assert "deletion_protection will refuse that" in found.reasons[0].message
+
+
+def test_a_cluster_that_is_replaced_has_another_endpoint_and_loses_no_data() -> None:
+    kind = "openrelay:InferenceCluster"
+    old, new = vm(image_url="a"), vm(image_url="b")
+    found = told.review(told.replaced("llm", old, new, kind=kind))
+    assert rules(found) == [("warn", "replacement", "llm")]
+    assert "data" not in found.to_json().replace("_data", "")
+    assert rules(told.review(told.deleted("llm", vm(), kind))) == [
+        ("block", "endpoint-loss", "llm")
+    ]
+
+
+def test_a_stack_that_starts_to_cost_much_is_warned_of() -> None:
+    dear = vm(rate_cents_per_hour=1000)
+    assert ("warn", "cost-jump", "") in rules(told.review(told.created("trainer", dear)))
+    cheap = told.review(told.created("trainer", vm()))
+    assert cheap.verdict is Verdict.PASS
+
+
+def test_a_jump_from_an_unknown_cost_is_not_evaluated() -> None:
+    old, new = vm(rate_cents_per_hour=None), vm(rate_cents_per_hour=10_000)
+    found = told.review(told.updated("trainer", old, new))
+    assert [(n.rule, n.message) for n in found.not_evaluated] == [
+        ("cost-jump", "the rate of trainer is unknown")
+    ]
+
+
+def test_one_balance_is_held_against_a_plan_once() -> None:
+    poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
+    said = text_of(Message(Kind.VIOLATION, Severity.HIGH, "the balance lasts 8 hours"))
+    policies = [told.policy(said, level="advisory", rule="balance-runway")]
+    more = told.created("trainer", vm())
+    found = told.review(more, told.same("old", vm()), market=poor, policies=policies)
+    assert rules(found) == [("block", "runway", "")]
+    rich = told.review(more, told.same("old", vm()), policies=policies)
+    assert rules(rich) == [("warn", "balance-runway", "")]
+
+
 def test_a_bill_of_many_times_as_much_is_held_against_it() -> None:
     old, new = vm(replica_count=1), vm(replica_count=10, rate_cents_per_hour=290)
     found = told.review(told.updated("trainer", old, new))
@@ -113,7 +172,7 @@ def test_a_stopped_machine_costs_nothing_and_that_is_known() -> None:
 @pytest.mark.parametrize(
     ("inputs", "why"),
     [
-        ({"gpu_count": 3}, "trainer needs 3, and at most 8 GPUs can be had together right now"),
+        ({"gpu_count": 3}, "trainer needs 3, and at most 8 GPUs are free together right now"),
         ({"gpu_model_id": "gone"}, "the API offers no such GPU model"),
         ({"tier": "spot"}, "trainer needs 1, and none is free right now"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from pulumi_openrelay.policies import Configuration, Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
-from pulumi_openrelay.review import risk, rules, violations
+from pulumi_openrelay.review import markdown, risk, rules, violations
 from pulumi_openrelay.review.findings import Effect
 from pulumi_openrelay.review.preview import NotJudged
+from pulumi_openrelay.review.run import policy_changed
 
 from . import told
 from .told import MARKET, SECRET, UNKNOWN, vm
@@ -48,7 +50,17 @@ def test_what_a_mandatory_rule_cannot_evaluate_blocks_and_is_listed() -> None:
     found = said("mandatory", Severity.HIGH, kind=Kind.NOT_EVALUATED)
     assert [(r.effect, r.unknown) for r in found.reasons] == [(Effect.BLOCK, True)]
     assert len(found.not_evaluated) == 1
-    assert said("advisory", Severity.HIGH, kind=Kind.NOT_EVALUATED).reasons == []
+
+
+def test_what_an_advisory_rule_cannot_evaluate_counts_as_advice_does() -> None:
+    def effects(severity: Severity, *, before: bool = False) -> list[Effect]:
+        found = said("advisory", severity, before=before, kind=Kind.NOT_EVALUATED)
+        assert len(found.not_evaluated) == 1
+        return [reason.effect for reason in found.reasons]
+
+    assert effects(Severity.HIGH) == [Effect.WARN]
+    assert effects(Severity.LOW) == [Effect.NOTE]
+    assert effects(Severity.HIGH, before=True) == [Effect.NOTE]
 
 
 def test_a_policy_of_another_pack_is_read_without_its_description() -> None:
@@ -63,7 +75,7 @@ def test_a_policy_that_met_an_unknown_is_not_evaluated() -> None:
         "known during preview\n"
     )
     found = violations.read([told.policy(engine, "trainer", "advisory")], lambda text: text)
-    assert found.reasons == []
+    assert [(r.effect, r.unknown) for r in found.reasons] == [(Effect.WARN, True)]
     assert found.not_evaluated[0].message.startswith("string value at .a")
 
 
@@ -106,6 +118,7 @@ def test_an_expired_or_another_exemption_exempts_nothing() -> None:
     replaced = told.replaced("trainer", vm(), vm(gpu_count=2))
     expired = told.review(replaced, exemptions=[exemption(expires=date(2020, 1, 1))])
     assert expired.reasons[0].message.startswith("exemption expired on 2020-01-01")
+    assert markdown.render(expired).count("exemption expired on 2020-01-01") == 2
     other = told.review(replaced, exemptions=[exemption(resource="evaluator")])
     assert other.reasons[0].message.startswith("it is replaced")
 
@@ -123,3 +136,30 @@ def test_a_configuration_that_is_wrong_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "openrelay-policy.json").write_text('{"profile": "prod"}')
     with pytest.raises(NotJudged, match=r"is wrong: there is no profile 'prod'; there are dev"):
         rules.configured(tmp_path, None)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_change_of_the_rules_own_configuration_is_seen_in_git(
+    tmp_path: Path, *, changed: bool
+) -> None:
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    git(tmp_path, "init", "-q", "-b", "main", str(origin))
+    (origin / "openrelay-policy.json").write_text("{}")
+    git(origin, "add", ".")
+    git(origin, "commit", "-q", "-m", "first")
+    git(tmp_path, "clone", "-q", str(origin), str(clone))
+    assert policy_changed(clone, {}) is False
+    name = "openrelay-policy.json" if changed else "other"
+    (clone / name).write_text('{"profile": "development"}')
+    git(clone, "checkout", "-q", "-b", "mine")
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "second")
+    assert policy_changed(clone, {}) is changed
+    assert policy_changed(clone, {"GITHUB_BASE_REF": "main"}) is changed
+    assert policy_changed(clone, {"GITHUB_BASE_REF": "gone"}) is None
+    assert policy_changed(tmp_path, {}) is None
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", *who, *words], cwd=folder, check=True)

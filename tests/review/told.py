@@ -8,8 +8,9 @@ from typing import Any
 from pulumi.automation.events import EngineEvent
 
 from pulumi_openrelay.policies import Configuration, Exemption
+from pulumi_openrelay.policies.reading import Balance
 from pulumi_openrelay.review import events, violations
-from pulumi_openrelay.review.market import Balance, Free, Market
+from pulumi_openrelay.review.market import Free, Market
 from pulumi_openrelay.review.plan import Plan
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import Source, StackConfiguration, judge
@@ -57,9 +58,10 @@ def updated(name: str, old: Bag, new: Bag, kind: str = "openrelay:Vm") -> list[E
     return [_event("update", name, kind, before, after, diffs=_differing(old, new))]
 
 
-def replaced(name: str, old: Bag, new: Bag, forced_by: Sequence[str] = ()) -> list[EngineEvent]:
+def replaced(
+    name: str, old: Bag, new: Bag, forced_by: Sequence[str] = (), kind: str = "openrelay:Vm"
+) -> list[EngineEvent]:
     """A replacement as the engine tells it: made anew, then replaced, and much later deleted."""
-    kind = "openrelay:Vm"
     before, after = _state(name, kind, old, {}), _state(name, kind, new, {}, id="")
     keys = list(forced_by) or _differing(old, new)
     how = {"keys": keys, "diffs": _differing(old, new)}

@@ -142,7 +142,7 @@ relay.Vm("builder", ssh_key_ids=[laptop.id], resource_size="small", privileged=T
 
 SUPPLY = (
     bad(
-        "an image that is whatever is the latest",
+        "an image by the tag latest",
         "lab",
         "image-latest",
         "builder",
@@ -252,11 +252,34 @@ DATA = (
         edits=[("disk_size_gb=500", "disk_size_gb=400")],
     ),
     bad(
-        "another image for the cluster, which is another cluster",
+        "another image for the cluster, which is another cluster with another endpoint",
         "serving",
-        "data-loss",
+        "replacement",
         "llm",
+        verdict="warn",
         edits=[('"b" * 64', '"d" * 64')],
+    ),
+    bad(
+        "the cluster taken out of the program, and its endpoint with it",
+        "serving",
+        "endpoint-loss",
+        "llm",
+        edits=[
+            (
+                """llm = relay.InferenceCluster(
+    "llm",
+    gpu_model_id=GPU,
+    gpus_per_replica=1,
+    replica_count=2,
+    image_url="ghcr.io/acme/llm@sha256:" + "b" * 64,
+    container_port=8000,
+    preferred_regions=["eu", "us-east"],
+    env_vars={"API_TOKEN": "secret-marker"},
+)
+""",
+                "",
+            )
+        ],
     ),
     bad(
         "a machine taken out of the program",
@@ -370,6 +393,29 @@ DATA = (
     ),
 )
 
+PROTECTED = (
+    bad(
+        "a larger machine in place of a protected one",
+        "lab",
+        "protected-replacement",
+        "vault",
+        edits=[
+            (
+                '"vault", ssh_key_ids=[laptop.id], resource_size="small"',
+                '"vault", ssh_key_ids=[laptop.id], resource_size="medium"',
+            )
+        ],
+    ),
+    bad(
+        "a protected machine renamed without an alias",
+        "lab",
+        "hidden-deletion",
+        "vault",
+        profile="development",
+        edits=[('    "vault",', '    "safe",')],
+    ),
+)
+
 CAPACITY = (
     bad(
         "a machine for which nothing is free",
@@ -455,4 +501,4 @@ relay.Vm("cheap", ssh_key_ids=[laptop.id], gpu_model_id=GPU, gpu_count=1, tier="
     ),
 )
 
-BAD = (*MONEY, *EXPOSURE, *SUPPLY, *ACCESS, *DATA, *CAPACITY, *PROCESS)
+BAD = (*MONEY, *EXPOSURE, *SUPPLY, *ACCESS, *DATA, *PROTECTED, *CAPACITY, *PROCESS)

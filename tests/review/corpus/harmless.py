@@ -161,7 +161,7 @@ relay.InferenceCluster(
 
 PROCESS = (
     fine(
-        "a public machine by somebody's leave",
+        "a public machine with an exemption",
         "lab",
         added="""
 relay.Vm("demo", ssh_key_ids=[laptop.id], resource_size="small", public=True,
@@ -170,7 +170,7 @@ relay.Vm("demo", ssh_key_ids=[laptop.id], resource_size="small", public=True,
         policy={"exemptions": [{"rule": "public-machine", "resource": "demo", **VALID}]},
     ),
     fine(
-        "a replacement by somebody's leave",
+        "a replacement with an exemption",
         "training",
         ("gpu_count=2", "gpu_count=4"),
         policy={"exemptions": [{"rule": "data-loss", "resource": "trainer", **VALID}]},

@@ -285,13 +285,13 @@ CASES: dict[str, Cases] = {
             [*one(VM, "a", ssh_key_ids=["k1"]), *one(VM, "b", ssh_key_ids=["k2"])],
         ],
         fails=[
-            (SHARED, "one SSH key lets into 2 machines (a, b), more than 1"),
+            (SHARED, "one SSH key opens 2 machines (a, b), more than 1"),
             (
                 [
                     Resource(VM, name, name, {"ssh_key_ids": [UNKNOWN]}, {"ssh_key_ids": ["key"]})
                     for name in ("a", "b")
                 ],
-                "one SSH key lets into 2 machines (a, b)",
+                "one SSH key opens 2 machines (a, b)",
             ),
         ],
         unknown=[(one(VM, ssh_key_ids=[UNKNOWN]), _known_later("ssh_key_ids"))],
