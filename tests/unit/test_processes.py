@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import processes  # noqa: E402 - scripts are no package
+import processes
 
 STUBBORN = """
 import signal, subprocess, sys, time
