@@ -69,8 +69,9 @@ class OperationFailed(Exception):
 class Watcher(Protocol):
     """Is told of the creates of a stack."""
 
-    def begins(self, owner: str, urn: str) -> None:
-        """A create is called."""
+    def begins(self, owner: str, urn: str, replaces: str | None) -> None:
+        """A create is called. replaces: the id that it is to replace, as far as a call has told
+        it."""
         ...
 
     def fails(self, owner: str, urn: str) -> None:
@@ -265,10 +266,8 @@ class _Operation:
         self._goes_on()
         errors: list[str] = []
         owner, urn, watcher = self.engine.owner, life.call.urn, self.engine.watcher
-        assert isinstance(life.call, SimulatedCall)
-        life.call.state = replaces
         if watcher is not None:
-            watcher.begins(owner, urn)
+            watcher.begins(owner, urn, replaces)
         try:
             resource_id, outputs = life.create(dict(inputs))
         except FailedRecorded as failure:

@@ -106,8 +106,6 @@ class SimulatedCall:
         self.name = urn.rsplit("::", 1)[-1]
         self.timeout = timeout
         self.deadline = float("inf")
-        self.state: str | None = None
-        """The recorded id of what a create is to replace."""
         self.warnings: list[str] = []
         self.reports: list[str] = []
 
@@ -166,8 +164,8 @@ class Network:
         if early > 0:
             self._scheduler.stop(Broken(UNDERCUT, f"{request.method} was {early:.3f} s early"))
         self._tally.requests += 1
-        urn, state = getattr(caller, "urn", ""), getattr(caller, "state", None)
-        sent = self._watch.sends(Sender(self._process, self._process.name, urn, state), request)
+        urn = getattr(caller, "urn", "")
+        sent = self._watch.sends(Sender(self._process, self._process.name, urn), request)
         if not request.only_reads:
             self._process.changes.append(f"{request.method} {sent.path}")
         answer, reached = None, True

@@ -40,13 +40,11 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends a request: a process of a stack's owner, about a resource, whose state is as it
-    says: the id that is to be replaced, None for none."""
+    """Who sends a request: a process of a stack's owner, about a resource."""
 
     process: object
     owner: str
     urn: str
-    state: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,8 @@ class _Creates:
     """Since when it is not known what became of the latest."""
     key: str | None = None
     """The idempotency key of that one."""
+    replaces: str | None = None
+    """The id that the engine's call is to replace, None for none."""
     named: set[str] = field(default_factory=set)
     """The ids that the API has answered with since the engine's call began."""
 
@@ -152,7 +152,7 @@ class Watch:
             self._stop(Broken(REPEATED, said))
         if key is not None and (sender.process, sender.urn) not in self._firsts:
             self._firsts.add((sender.process, sender.urn))
-            asked = sender.owner, sender.urn, sender.state, sent.request.body
+            asked = sender.owner, sender.urn, creates.replaces, sent.request.body
             if self._keys.setdefault(asked, key) != key:
                 said = f"{sender.urn}: the same program and state have given another key"
                 self._stop(Broken(REPEATED, said))
@@ -187,9 +187,11 @@ class Watch:
 
     # The engine's calls
 
-    def begins(self, owner: str, urn: str) -> None:
-        """A create of a resource begins."""
-        self._creates.setdefault((owner, urn), _Creates()).named.clear()
+    def begins(self, owner: str, urn: str, replaces: str | None) -> None:
+        """A create of a resource begins. replaces: the id that it is to replace."""
+        creates = self._creates.setdefault((owner, urn), _Creates())
+        creates.replaces = replaces
+        creates.named.clear()
 
     def fails(self, owner: str, urn: str) -> None:
         """It has failed, and nothing is recorded."""
