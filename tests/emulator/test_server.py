@@ -136,7 +136,9 @@ def test_the_control_path_answers_to_this_machine_alone(
                 control, api = await client.get("/_emulator/world"), await client.get("/v1/whoami")
                 return control.status_code, api.status_code
 
-    assert asyncio.run(ask()) == (status, 401)
+    # `asyncio.run` would leave the other tests without the loop that Pulumi's mocks run in.
+    with closing(asyncio.new_event_loop()) as loop:
+        assert loop.run_until_complete(ask()) == (status, 401)
 
 
 def eventually(holds: Any, seconds: float = 5.0) -> bool:

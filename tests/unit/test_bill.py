@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import closing
 from typing import Any
 
 import pulumi
@@ -26,6 +28,12 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Root:
     return root
 
 
+def run(program: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run` would leave the other tests without the loop that Pulumi's mocks run in."""
+    with closing(asyncio.new_event_loop()) as loop:
+        return loop.run_until_complete(program)
+
+
 def billed(stack: Root, rates: dict[str, int | None]) -> Any:
     """The output of a program with these machines."""
 
@@ -34,7 +42,7 @@ def billed(stack: Root, rates: dict[str, int | None]) -> Any:
             add_to_bill(name, pulumi.Output.from_input(rate))
         return await stack.outputs[OUTPUT].future()
 
-    return asyncio.run(program())
+    return run(program())
 
 
 @pytest.mark.parametrize(
@@ -57,5 +65,5 @@ def test_a_program_that_exports_a_rate_before_its_machines_keeps_its_own(stack: 
     async def program() -> None:
         add_to_bill("a", pulumi.Output.from_input(29))
 
-    asyncio.run(program())
+    run(program())
     assert stack.outputs == {OUTPUT: "mine"}
