@@ -136,7 +136,8 @@ class TestANameThatIsTaken:
         self, name: dict[str, Any]
     ) -> None:
         stack = account("ApiKey", list_lag_seconds=15.0)
-        stack.world.faults.add({"match": {"path_regex": "keys$"}, "action": "lose_answer"})
+        match = {"method": "POST", "path_regex": "/keys$"}
+        stack.world.faults.add({"match": match, "action": "lose_answer"})
         stack.up(key(**name))
         assert stack.record().outputs["key"] == held(stack).secret
         stack.assert_nothing_lost()

@@ -33,6 +33,10 @@ from .support import (
 
 URN = "urn:pulumi:dev::sim::pulumi-python:dynamic/relay:Instance::it"
 HOOK = "https://hooks.example.com/relay?team=ml"
+LOST_CREATE = {
+    "match": {"method": "POST", "path_regex": "/instances$"},
+    "action": "lose_answer",
+}
 
 
 def check(stack: Stack, **inputs: Any) -> tuple[dict[str, Any], dict[str, str]]:
@@ -358,14 +362,14 @@ class TestOfAnotherKey:
         stack = two_keys(token=False)
         other = {"other": replace(instance()["it"], inputs={**SMALL, "image": "ubuntu-22.04"})}
         stack.up(other)
-        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.world.faults.add(LOST_CREATE)
         stack.up({**other, **instance()})
         stack.assert_nothing_lost()
 
     def test_where_the_list_tells_no_keys_the_rest_has_to_do(self) -> None:
         stack = two_keys(token=False)
         tell_no(stack, "key_id")
-        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.world.faults.add(LOST_CREATE)
         stack.up(instance())
         stack.assert_nothing_lost()
 
@@ -376,7 +380,7 @@ class TestAListWithoutWebhooks:
     def test_what_a_lost_answer_made_is_found(self) -> None:
         stack = account()
         tell_no(stack, "webhook_url")
-        stack.world.faults.add({"match": {"path_regex": "instances$"}, "action": "lose_answer"})
+        stack.world.faults.add(LOST_CREATE)
         stack.up(instance(webhook_url=HOOK))
         assert creates(stack) == 1
         stack.assert_nothing_lost()
