@@ -457,12 +457,14 @@ class _Unread(Output[Any], Deferred):
             self._resolve(*answer)
 
     def read(self) -> Output[Any]:
-        if self._made is None:
-            self._resolve = self._make()[self._name]
-            self._made = self._res.__dict__[self._name]
-            if self._answered is not None:
-                self._resolve(*self._answered)
-        return self._made
+        if self._made is not None:
+            return self._made
+        self._resolve = self._make()[self._name]
+        made: Output[Any] = self._res.__dict__[self._name]
+        self._made = made
+        if self._answered is not None:
+            self._resolve(*self._answered)
+        return made
 
     def apply(self, *args: Any, **keywords: Any) -> Output[Any]:
         # Who exports a resource as a whole reads past its attributes.

@@ -24,6 +24,7 @@ class DiscreetCall:
         self.urn = call.urn
         self.name = call.name
         self.timeout = call.timeout
+        self.deadline = call.deadline
 
     def hide(self, *bags: Mapping[str, Any]) -> None:
         """What the secret properties of these bags hold is not said from now on."""
@@ -44,14 +45,6 @@ class DiscreetCall:
         self._call.warn(self.without_secrets(text))
 
     # The rest is the call's own.
-
-    @property
-    def deadline(self) -> float:
-        return self._call.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: float) -> None:
-        self._call.deadline = deadline
 
     @property
     def interrupted(self) -> bool:
