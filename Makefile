@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit soak bench picture lock clean
+.PHONY: help setup demo test check audit soak bench picture policies lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,9 @@ bench: setup ## measure against an engine that does nothing, and a provider as t
 
 picture: setup ## draw the terminal of README.md anew
 	@$(BIN)/python scripts/record.py
+
+policies: $(READY) ## write the tables of docs/policies.md anew
+	@$(BIN)/python scripts/policies_page.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
