@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,13 @@ from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
+_SECRET_VARIABLES = (
+    "OPENRELAY_API_KEY",
+    "RELAY_API_KEY",
+    "RELAY_CUSTOMER_TOKEN",
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_CONFIG_PASSPHRASE",
+)
 UNPRICED = "nobody can tell what it costs"
 
 StackConfiguration = Mapping[str, tuple[str, bool]]
@@ -126,9 +134,12 @@ def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
 
 
 def redactor(configuration: StackConfiguration) -> Callable[[str], str]:
-    """What takes the stack's secrets out of a text that somebody else wrote."""
+    """What takes the stack's secrets, and the environment's, out of a text that somebody else
+    wrote."""
+    configured = {value for value, secret in configuration.values() if secret}
+    given = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
     secrets: Iterable[str] = sorted(
-        {value for value, secret in configuration.values() if secret and len(value) >= 4},
+        {value for value in configured | given if len(value) >= 4},
         key=len,
         reverse=True,
     )
