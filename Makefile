@@ -39,6 +39,8 @@ check: setup ## run the linters and the type checkers
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/gitops/github/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 	  examples/gitops/gitlab/.gitlab-ci.yml
+	@$(BIN)/check-jsonschema --schemafile tests/gitops/data/stack-v2.9.0.json \
+	  examples/gitops/operator/stack.yaml
 	@$(BIN)/zizmor --quiet --offline examples/gitops/github/*.yml
 	@$(BIN)/shellcheck examples/gitops/cron/reconcile.sh
 
