@@ -190,6 +190,11 @@ def emulator() -> Iterator[str]:
         print("demo: the emulator has ended")
 
 
+def propose_a_bad_change(demo: Demo) -> None:
+    """Ten times the replicas, and another machine in the place of a GPU machine."""
+    demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
+
+
 def show(demo: Demo, receiver: Receiver) -> None:
     """The steps."""
     demo.start(**KEYS, webhookUrl=receiver.url)
@@ -230,7 +235,7 @@ def show(demo: Demo, receiver: Receiver) -> None:
         raise SystemExit("demo: no event arrived")
 
     demo.say("A pull request that costs ten times as much and replaces a GPU machine: blocked")
-    demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
+    propose_a_bad_change(demo)
     demo.review(code=3)
 
     demo.say("A pull request with one more replica: passed")

@@ -20,12 +20,12 @@ from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
+# Not the passphrase, which may be a word that any sentence has.
 _SECRET_VARIABLES = (
     "OPENRELAY_API_KEY",
     "RELAY_API_KEY",
     "RELAY_CUSTOMER_TOKEN",
     "PULUMI_ACCESS_TOKEN",
-    "PULUMI_CONFIG_PASSPHRASE",
 )
 UNPRICED = "nobody can tell what it costs"
 

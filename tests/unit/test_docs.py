@@ -27,3 +27,14 @@ def test_every_case_of_the_failures_links_its_test() -> None:
 def test_a_linked_test_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file(), f"there is no {path}"
     assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"
+
+
+PICTURE = re.compile(r"!\[([^\]]*)\]\((docs/[^)]+)\)")
+
+
+def test_each_picture_of_the_readme_is_there_is_told_in_words_and_is_small() -> None:
+    pictures = PICTURE.findall((ROOT / "README.md").read_text())
+    assert {path for _, path in pictures} >= {"docs/review-comment.png", "docs/review-page.png"}
+    for words, path in pictures:
+        assert len(words) > 20, path
+        assert (ROOT / path).stat().st_size < 200_000, path
