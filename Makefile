@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit soak bench picture lock clean
+.PHONY: help setup demo test check audit soak bench corpus picture policies lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,8 @@ check: $(READY) ## run the linters and the type checkers
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/gitops/github/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 	  examples/gitops/gitlab/.gitlab-ci.yml
+	@$(BIN)/check-jsonschema --schemafile tests/gitops/data/stack-v2.9.0.json \
+	  examples/gitops/operator/stack.yaml
 	@$(BIN)/zizmor --quiet --offline examples/gitops/github/*.yml
 	@$(BIN)/shellcheck examples/gitops/cron/reconcile.sh
 
@@ -52,8 +54,15 @@ soak: setup ## run 10,000 simulated stories of bad days, then kill every kind at
 bench: setup ## measure against an engine that does nothing, and a provider as the documentation teaches
 	@$(BIN)/python scripts/bench.py
 
-picture: setup ## draw the terminal of README.md anew
+corpus: setup ## review the corpus of pull requests: the verdict, lines and seconds of each
+	@$(BIN)/python -m tests.review.corpus $(ONLY)
+
+picture: setup ## draw the pictures of README.md anew: a terminal, and a review's comment and page
 	@$(BIN)/python scripts/record.py
+	@$(BIN)/python scripts/record_review.py
+
+policies: $(READY) ## write the tables of docs/policies.md anew
+	@$(BIN)/python scripts/policies_page.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

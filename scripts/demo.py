@@ -173,6 +173,11 @@ def emulator() -> Iterator[str]:
     print("demo: the emulator has ended")
 
 
+def propose_a_bad_change(demo: Demo) -> None:
+    """Many times the replicas, and another machine in the place of a GPU machine."""
+    demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
+
+
 def show(demo: Demo, receiver: Receiver) -> None:
     """The steps."""
     demo.start(**KEYS, webhookUrl=receiver.url)
@@ -213,7 +218,7 @@ def show(demo: Demo, receiver: Receiver) -> None:
         raise SystemExit("demo: no event arrived")
 
     demo.say("A pull request that costs several times as much and replaces a GPU machine: blocked")
-    demo.configure(replicas="40", bootScript="#!/bin/bash\necho hello")
+    propose_a_bad_change(demo)
     demo.review(code=3)
 
     demo.say("A pull request with one more replica: passed")

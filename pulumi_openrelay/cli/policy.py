@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..policies import RULES
+from ..policies import RULES, Rule
 from ..policies.configuration import FILE, Configuration, WrongConfiguration, find
 from ..policies.folder import ready
+from ..policies.of_reviews import OF_REVIEWS
+from ..policies.rule import Demanded
+from ..policies.schema import schema
+from ..review import risk
 
 
 @click.group()
@@ -56,23 +61,56 @@ def path(file: Path | None, profile: str | None) -> None:
 @policy.command("list")
 @_configurable
 def list_(file: Path | None, profile: str | None) -> None:
-    """List the rules: name, level, severity, and what each asks for."""
+    """List the rules: name, level, severity, and what each asks for.
+
+    What only reviews judge stands below, with what it does to their verdict.
+    """
     try:
         configuration = find(file=file, profile=profile)
         configuration.check(RULES)
     except WrongConfiguration as wrong:
         raise click.ClickException(str(wrong)) from None
     click.echo(f"profile: {configuration.profile}")
-    for line in _table(configuration):
-        click.echo(line)
+    rows = [_row(rule, configuration) for rule in RULES]
+    own = [
+        (
+            rule.name,
+            rule.found(configuration.profile, "").effect,
+            rule.severity,
+            OF_REVIEWS[rule.name],
+        )
+        for rule in risk.RULES
+    ]
+    wide = [max(len(row[column]) for row in [*rows, *own]) for column in range(3)]
+    for row in rows:
+        click.echo(_line(row, wide))
+    click.echo("of reviews alone:")
+    for row in own:
+        click.echo(_line(row, wide))
 
 
-def _table(configuration: Configuration) -> list[str]:
-    rows = [
-        (rule.name, configuration.level(rule), rule.severity, rule.description) for rule in RULES
-    ]
-    wide = [max(len(row[column]) for row in rows) for column in range(3)]
-    return [
-        "  ".join([*(text.ljust(width) for text, width in zip(row[:3], wide, strict=True)), row[3]])
-        for row in rows
-    ]
+@policy.command("schema")
+def schema_() -> None:
+    """Print the JSON Schema of the configuration.
+
+    \b
+      pulumi-openrelay policy schema > openrelay-policy.schema.json
+    """
+    click.echo(json.dumps(schema(RULES), indent=2))
+
+
+Row = tuple[str, str, str, str]
+"""Name, level, severity, and what it asks for."""
+
+
+def _row(rule: Rule, configuration: Configuration) -> Row:
+    settings = configuration.settings(rule)
+    note = ""
+    if isinstance(settings, Demanded) and not settings.configured:
+        note = " Not configured: " + ("not evaluated." if settings.required else "passes all.")
+    return rule.name, configuration.level(rule), rule.severity, rule.description + note
+
+
+def _line(row: Row, wide: Sequence[int]) -> str:
+    columns = (text.ljust(width) for text, width in zip(row[:3], wide, strict=True))
+    return "  ".join([*columns, row[3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from .reading import (
     PROVISIONING_TOKEN,
     SSH_KEY,
     VM,
+    NotEvaluated,
     Resource,
     Stack,
     UnknownProperty,
@@ -39,7 +41,7 @@ class SshKeySettings(Settings):
     allowed_types: tuple[str, ...] = Field(
         default=STRONG_TYPES, description="Types as OpenSSH calls them."
     )
-    min_rsa_bits: int = Field(default=3072, ge=1024, description="The shortest RSA key.")
+    min_rsa_bits: int = Field(default=3072, ge=1024, description="The shortest RSA key, in bits.")
 
 
 class SharedKeySettings(Settings):
@@ -57,12 +59,14 @@ class ScopeSettings(Settings):
 
 class ApiKeyBudgetSettings(Settings):
     max_usd: float = Field(
-        default=1000, gt=0, description="The most that a key may spend in its period."
+        default=1000,
+        gt=0,
+        description="The most that a key may spend in its period, in US dollars.",
     )
 
 
 class ExpirySettings(Settings):
-    max_days: float = Field(default=90, gt=0, description="How long a key may live.")
+    max_days: float = Field(default=90, gt=0, description="How long a key may live, in days.")
 
 
 class TokenSettings(Settings):
@@ -98,17 +102,16 @@ def _rsa_bits(blob: bytes) -> int:
 
 
 def _shared_ssh_key(stack: Stack, settings: SharedKeySettings) -> Iterator[Problem]:
+    identity = _identities(stack)
     machines: dict[str, set[str]] = defaultdict(set)
-    for machine in stack.of_type(VM, POD):
+    for machine in stack.of_type(VM, POD, INSTANCE):
         try:
-            keys = machine.texts("ssh_key_ids") or []
+            keys = _keys(machine)
         except UnknownProperty as why:
-            # The ids of keys that are yet to be made: which keys they are of is known.
-            keys = list(machine.dependencies.get("ssh_key_ids", ()))
-            if not keys:
-                yield Problem.unknown(why, machine)
+            yield Problem.unknown(why, machine)
+            continue
         for key in keys:
-            machines[key].add(machine.name)
+            machines[identity.get(key, key)].add(machine.name)
     for names in sorted({tuple(sorted(names)) for names in machines.values()}):
         if len(names) > settings.max_machines:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
@@ -116,6 +119,44 @@ def _shared_ssh_key(stack: Stack, settings: SharedKeySettings) -> Iterator[Probl
                 f"one SSH key opens {len(names)} machines ({some}), "
                 f"more than {settings.max_machines}"
             )
+
+
+def _keys(machine: Resource) -> list[str]:
+    """The keys that let into a machine: the URNs of those that are declared, else ids, or of an
+    instance the key itself. Raises UnknownProperty."""
+    if machine.type == INSTANCE:
+        line = machine.text("ssh_public_key")
+        return [_blob(line) or line] if line else []
+    declared = list(machine.dependencies.get("ssh_key_ids", ()))
+    try:
+        ids = machine.texts("ssh_key_ids") or []
+    except UnknownProperty:
+        # The ids of keys that are yet to be made: which keys they are of is known.
+        if not declared:
+            raise
+        return declared
+    return declared if len(declared) == len(ids) else ids
+
+
+def _identities(stack: Stack) -> dict[str, str]:
+    """What is one and the same key: its URN, and its id where a machine tells both, by its blob."""
+    found = {}
+    for key in stack.of_type(SSH_KEY):
+        with contextlib.suppress(NotEvaluated):
+            found[key.urn] = _blob(key.text("public_key")) or key.urn
+    for machine in stack.of_type(VM, POD):
+        declared = machine.dependencies.get("ssh_key_ids", ())
+        with contextlib.suppress(NotEvaluated):
+            ids = machine.texts("ssh_key_ids") or []
+            if len(ids) == len(declared) == 1:
+                found[ids[0]] = found.get(declared[0], declared[0])
+    return found
+
+
+def _blob(line: str | None) -> str | None:
+    """The key of an OpenSSH line without its comment; None where it is none."""
+    key = type_and_blob(line) if line else None
+    return None if key is None else key[1].hex()
 
 
 def _api_key_scope(key: Resource, settings: ScopeSettings) -> Iterator[str]:
@@ -188,7 +229,8 @@ SHARED_SSH_KEY = StackRule(
 )
 API_KEY_SCOPE = ResourceRule(
     name="api-key-scope",
-    description="API keys may do what they are for, and no more.",
+    description="API keys of OpenRelay may do what they are for, and no more (a kind that other "
+    "packages declare).",
     severity=Severity.HIGH,
     framework=nist("AC-6", "Least Privilege"),
     remediation="give it the scopes or the permissions that it needs",
@@ -198,7 +240,7 @@ API_KEY_SCOPE = ResourceRule(
 )
 API_KEY_BUDGET = ResourceRule(
     name="api-key-budget",
-    description="API keys have a budget.",
+    description="API keys of OpenRelay have a budget (a kind that other packages declare).",
     severity=Severity.MEDIUM,
     framework=finops("Budgeting", "Limits that spending is held to"),
     remediation="give it a budget that fits, or raise the rule's max_usd",
@@ -209,7 +251,7 @@ API_KEY_BUDGET = ResourceRule(
 )
 API_KEY_EXPIRY = ResourceRule(
     name="api-key-expiry",
-    description="API keys expire.",
+    description="API keys of OpenRelay expire (a kind that other packages declare).",
     severity=Severity.MEDIUM,
     framework=nist("IA-5", "Authenticator Management"),
     remediation="set expires_in_seconds, and make a new key in time",
@@ -220,7 +262,7 @@ API_KEY_EXPIRY = ResourceRule(
 )
 PROVISIONING_TOKEN_LIMIT = ResourceRule(
     name="provisioning-token",
-    description="Provisioning tokens enroll few nodes.",
+    description="Provisioning tokens enroll few nodes (a kind that other packages declare).",
     severity=Severity.HIGH,
     framework=nist("IA-3", "Device Identification and Authentication"),
     remediation="use a token of the class interruptible with a small max_enrollments",

@@ -1,17 +1,18 @@
-"""What rules ask OpenRelay, where an API key is configured: the balance and the GPU catalog."""
+"""What rules ask, where an API key is configured: OpenRelay for the balance and the GPU catalog,
+Relay for the catalog of instances."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import pulumi
 
 from ..caller import Direct
 from ..errors import OpenRelayError
+from ..lifecycle.service import OPENRELAY, RELAY, Service
 from ..plugin import session
-from .reading import Balance, NotEvaluated
+from .reading import Balance, Chips, NotEvaluated
 
 SECONDS = 10.0
 """How long one question may take; the update waits for it."""
@@ -20,7 +21,11 @@ T = TypeVar("T")
 
 
 class OpenRelayAccount:
-    """The account of the stack's API key, or of the environment's. Each question is asked once."""
+    """The account of the stack's API key, or of the environment's.
+
+    Each question is asked once: a failure is remembered too, since the next machine's answer would
+    be as long in coming.
+    """
 
     def balance(self) -> Balance:
         return _known("the balance is not known", _balance)
@@ -28,18 +33,33 @@ class OpenRelayAccount:
     def gpu_names(self) -> Mapping[str, str]:
         return _known("the GPU catalog is not known", _gpu_names)
 
+    def instance_chips(self) -> Mapping[str, Chips]:
+        return _known("the catalog of instances is not known", _instance_chips)
+
 
 def _known(otherwise: str, ask: Callable[[], T]) -> T:
+    """The answer. Raises NotEvaluated."""
+    if ask not in _answers:
+        _answers[ask] = _answer(otherwise, ask)
+    answer: T | NotEvaluated = _answers[ask]
+    if isinstance(answer, NotEvaluated):
+        raise NotEvaluated(str(answer))
+    return answer
+
+
+_answers: dict[Callable[[], Any], Any] = {}
+
+
+def _answer(otherwise: str, ask: Callable[[], T]) -> T | NotEvaluated:
     try:
         return ask()
     except OpenRelayError as error:
-        raise NotEvaluated(f"{otherwise}: {error.what}") from None
+        return NotEvaluated(f"{otherwise}: {error.what}")
     except (KeyError, TypeError, ValueError, AttributeError):
         why = "the API answers with something else than it documents"
-        raise NotEvaluated(f"{otherwise}: {why}") from None
+        return NotEvaluated(f"{otherwise}: {why}")
 
 
-@cache
 def _balance() -> Balance:
     return read_balance(lambda path: _ask(path, dict))
 
@@ -56,16 +76,25 @@ def read_balance(ask: Callable[[str], Any]) -> Balance:
     )
 
 
-@cache
 def _gpu_names() -> dict[str, str]:
     models = _ask("/v1/gpu-models", list)
     return {str(model["id"]): str(model["name"]) for model in models}
 
 
-def _ask(path: str, answers: type) -> Any:
+def _instance_chips() -> dict[str, Chips]:
+    found: dict[str, Chips] = {}
+    for row in _ask("/v2/instances/catalog", dict, RELAY)["rows"]:
+        name, gpu = str(row["prescription"]), row.get("gpu")
+        chips = Chips(str(gpu["model"]), int(gpu["count"])) if gpu else Chips(None, 0)
+        if name not in found or chips.count > found[name].count:
+            found[name] = chips
+    return found
+
+
+def _ask(path: str, answers: type, service: Service = OPENRELAY) -> Any:
     caller = Direct(lambda _text: None)
     caller.deadline = caller.now() + SECONDS
-    return session(_configured).send(caller, "GET", path, {}, answers=answers)
+    return session(_configured, service).send(caller, "GET", path, {}, answers=answers)
 
 
 def _configured(key: str) -> str | None:

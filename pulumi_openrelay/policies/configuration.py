@@ -9,10 +9,10 @@
       ]
     }
 
-Each key may be left out. The three profiles stand in the pack's own file, `pack/policy.json`:
-`production` is the rules' own levels and settings, the others say what differs. A file may have
-`profiles` of its own beside them. What stands under `rules` wins over the profile, and what
-`--policy-pack-config` says over both.
+Each key may be left out, and `$schema` may name what `pulumi-openrelay policy schema` prints. The
+three profiles stand in the pack's own file, `pack/policy.json`: `production` is the rules' own
+levels and settings, the others say what differs. A file may have `profiles` of its own beside them.
+What stands under `rules` wins over the profile, and what `--policy-pack-config` says over both.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .exemptions import Exemption
+from .of_reviews import OF_REVIEWS
 from .rule import Level, Rule, Settings
 
 FILE = "openrelay-policy.json"
@@ -53,6 +54,7 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     profile: str = Field(default_factory=lambda: str(_shipped()["profile"]))
     profiles: dict[str, Choices] = Field(default_factory=dict)
     rules: Choices = Field(default_factory=dict)
@@ -68,23 +70,20 @@ class Configuration(BaseModel):
         return rule.settings.model_validate({**choices, **(given or {})})
 
     def check(self, rules: Iterable[Rule]) -> None:
-        """Raise WrongConfiguration for a profile, a rule, a level or a setting that is none.
-
-        An exemption may name a rule that others hold, as reviews do, unless it looks mistyped.
+        """Raise WrongConfiguration for a profile, a rule, a level or a setting that is none, and
+        for an exemption of a rule that neither these rules nor reviews have.
         """
         known = {rule.name: rule for rule in rules}
+        exemptible = {*known, *OF_REVIEWS}
         profiles = self._profiles()
         if self.profile not in profiles:
             names = ", ".join(sorted(profiles))
             raise WrongConfiguration(f"there is no profile {self.profile!r}; there are {names}")
         named = {*self.rules, *self.profiles.get(self.profile, {})}
-        for name in sorted(named | {each.rule for each in self.exemptions}):
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-            if name not in known and (close or name in named):
-                hint = (
-                    f"did you mean {close[0]}?" if close else "see `pulumi-openrelay policy list`"
-                )
-                raise WrongConfiguration(f"there is no rule {name!r}; {hint}")
+        for name in sorted(named - known.keys()):
+            raise _no_rule(name, known)
+        for name in sorted({each.rule for each in self.exemptions} - exemptible):
+            raise _no_rule(name, exemptible)
         for rule in known.values():
             try:
                 self.level(rule)
@@ -102,6 +101,12 @@ class Configuration(BaseModel):
     def _choices(self, rule: Rule) -> dict[str, Any]:
         chosen = self._profiles().get(self.profile, {}).get(rule.name, {})
         return {**chosen, **self.rules.get(rule.name, {})}
+
+
+def _no_rule(name: str, known: Iterable[str]) -> WrongConfiguration:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    hint = f"did you mean {close[0]}?" if close else "see `pulumi-openrelay policy list`"
+    return WrongConfiguration(f"there is no rule {name!r}; {hint}")
 
 
 def find(

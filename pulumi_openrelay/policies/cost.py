@@ -10,8 +10,20 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from .message import Severity
-from .reading import CLUSTER, MACHINES, POD, VM, Balance, NotEvaluated, Resource, Stack
-from .rule import Level, Problem, ResourceRule, Settings, StackRule, finops
+from .reading import (
+    CLUSTER,
+    INSTANCE,
+    MACHINES,
+    POD,
+    VM,
+    Balance,
+    Chips,
+    NotConfigured,
+    NotEvaluated,
+    Resource,
+    Stack,
+)
+from .rule import Demanded, Level, Problem, ResourceRule, Settings, StackRule, finops
 
 HOURS_PER_MONTH = 730
 RATE = "rate_cents_per_hour"
@@ -19,27 +31,31 @@ RATE = "rate_cents_per_hour"
 
 class MachineRateSettings(Settings):
     max_cents_per_hour: int = Field(
-        default=3000, ge=0, description="The most that one machine may bill."
+        default=3000, ge=0, description="The most that one machine may bill, in cents an hour."
     )
 
 
 class StackRateSettings(Settings):
     max_cents_per_hour: int = Field(
-        default=10_000, ge=0, description="The most that all machines of a stack may bill together."
+        default=10_000,
+        ge=0,
+        description="The most that all machines of a stack may bill together, in cents an hour.",
     )
 
 
-class BudgetSettings(Settings):
+class BudgetSettings(Demanded):
     max_cents_per_month: int | None = Field(
-        default=None, ge=0, description="The stack's budget for 730 hours; null for none."
+        default=None, ge=0, description="The stack's budget for 730 hours, in cents; null for none."
     )
 
 
 class RunwaySettings(Settings):
-    min_hours: float = Field(default=72, gt=0, description="How long the balance must last.")
+    min_hours: float = Field(
+        default=72, gt=0, description="How long the balance must last, in hours."
+    )
     balance_cents: int | None = Field(
         default=None,
-        description="The balance; null asks OpenRelay, where an API key is configured.",
+        description="The balance, in cents; null asks OpenRelay, where an API key is configured.",
     )
 
 
@@ -47,9 +63,10 @@ class GpuCountSettings(Settings):
     max_gpus: int = Field(default=16, ge=0, description="The most GPUs of one machine or cluster.")
 
 
-class GpuKindSettings(Settings):
+class GpuKindSettings(Demanded):
     allowed: tuple[str, ...] | None = Field(
-        default=None, description="Ids or names of GPU models; null for all."
+        default=None,
+        description="Ids or names of GPU models, or those of Relay's catalog; null for all.",
     )
 
 
@@ -69,20 +86,23 @@ def rate_cents(machine: Resource) -> float:
     return rate
 
 
-def stack_rate_cents(stack: Stack) -> float:
-    """What all machines bill an hour. Raises NotEvaluated, which names those of unknown rate."""
+def _stack_rates(stack: Stack) -> tuple[float, list[str]]:
+    """What the machines of known rate bill an hour together, and the names of the others."""
     total, unknown = 0.0, []
     for machine in stack.of_type(*MACHINES):
         try:
             total += rate_cents(machine)
         except NotEvaluated:
             unknown.append(machine.name)
+    return total, sorted(unknown)
+
+
+def _all_known(known: float, unknown: list[str]) -> None:
+    """Raise NotEvaluated where the stack has machines of unknown rate."""
     if unknown:
         raise NotEvaluated(
-            f"{RATE} is unknown of {', '.join(sorted(unknown))}; the others bill {dollars(total)} "
-            "an hour"
+            f"{RATE} is unknown of {', '.join(unknown)}; the others bill {dollars(known)} an hour"
         )
-    return total
 
 
 def dollars(cents: float) -> str:
@@ -95,51 +115,56 @@ def _machine_rate(machine: Resource, settings: MachineRateSettings) -> Iterator[
         yield f"bills {dollars(rate)} an hour, more than {dollars(settings.max_cents_per_hour)}"
 
 
+# What is known may be too much already, whatever the rest comes to.
 def _stack_rate(stack: Stack, settings: StackRateSettings) -> Iterator[Problem]:
-    known = sum(_known_rates(stack))
-    # What is known may be too much already, whatever the rest comes to.
+    known, unknown = _stack_rates(stack)
     if known > settings.max_cents_per_hour:
         yield Problem(
-            f"the stack bills {dollars(known)} an hour, "
+            f"the stack bills {_at_least(known, unknown)} an hour, "
             f"more than {dollars(settings.max_cents_per_hour)}"
         )
     else:
-        stack_rate_cents(stack)
+        _all_known(known, unknown)
 
 
-def _known_rates(stack: Stack) -> Iterator[float]:
-    for machine in stack.of_type(*MACHINES):
-        try:
-            yield rate_cents(machine)
-        except NotEvaluated:
-            continue
+def _at_least(cents: float, unknown: list[str]) -> str:
+    return f"at least {dollars(cents)}" if unknown else dollars(cents)
 
 
 def _monthly_budget(stack: Stack, settings: BudgetSettings) -> Iterator[Problem]:
-    if settings.max_cents_per_month is None:
+    if not any(stack.of_type(*MACHINES)):
         return
-    month = stack_rate_cents(stack) * HOURS_PER_MONTH
+    if settings.max_cents_per_month is None:
+        raise NotConfigured("max_cents_per_month")
+    known, unknown = _stack_rates(stack)
+    month = known * HOURS_PER_MONTH
     if month > settings.max_cents_per_month:
         yield Problem(
-            f"the stack costs {dollars(month)} a month, "
+            f"the stack costs {_at_least(month, unknown)} a month, "
             f"more than its budget of {dollars(settings.max_cents_per_month)}"
         )
+    else:
+        _all_known(known, unknown)
 
 
 def _balance_runway(stack: Stack, settings: RunwaySettings) -> Iterator[Problem]:
-    rate = stack_rate_cents(stack)
-    if rate == 0:
+    known, unknown = _stack_rates(stack)
+    if known == 0:
+        _all_known(known, unknown)
         return
     given = settings.balance_cents
     balance = stack.account.balance() if given is None else Balance(given)
     # Other stacks live on the same balance, so that it lasts no longer than they let it.
-    burn = max(rate, balance.burn_cents_per_hour or 0)
+    burn = max(known, balance.burn_cents_per_hour or 0)
     hours = max(0.0, (balance.available_cents - balance.floor_cents) / burn)
     if hours < settings.min_hours:
+        at_most = "at most " if unknown else ""
         yield Problem(
-            f"the balance lasts {hours:.0f} hours at {dollars(burn)} an hour, "
+            f"the balance lasts {at_most}{hours:.0f} hours at {dollars(burn)} an hour, "
             f"less than {settings.min_hours:g}"
         )
+    else:
+        _all_known(known, unknown)
 
 
 def _gpu_count(machine: Resource, settings: GpuCountSettings) -> Iterator[str]:
@@ -149,6 +174,9 @@ def _gpu_count(machine: Resource, settings: GpuCountSettings) -> Iterator[str]:
 
 
 def _gpus(machine: Resource) -> float:
+    if machine.type == INSTANCE:
+        chips = _chips(machine)
+        return chips.count if chips.model is not None else 0
     if machine.text("gpu_model_id") is None and machine.type != POD:
         return 0
     if machine.type != CLUSTER:
@@ -159,19 +187,42 @@ def _gpus(machine: Resource) -> float:
     return each * replicas
 
 
+def _chips(instance: Resource) -> Chips:
+    """What a rented machine has, by Relay's catalog."""
+    prescription = instance.text("prescription")
+    found = instance.account.instance_chips().get(prescription or "")
+    if found is None:
+        raise NotEvaluated("prescription is not in the catalog of instances")
+    return found
+
+
 def _gpu_kinds(stack: Stack, settings: GpuKindSettings) -> Iterator[Problem]:
-    if settings.allowed is None:
-        return
-    for machine in stack.of_type(VM, POD, CLUSTER):
+    for machine in stack.of_type(*MACHINES):
         try:
-            model = machine.text("gpu_model_id")
-            if model is None or model in settings.allowed:
-                continue
-            if stack.account.gpu_names().get(model) not in settings.allowed:
-                allowed = ", ".join(settings.allowed)
-                yield Problem(f"gpu_model_id is none of {allowed}", machine)
+            if not _allowed_kind(machine, settings.allowed, stack):
+                allowed = ", ".join(settings.allowed or ())
+                yield Problem(f"{_model_property(machine)} is none of {allowed}", machine)
+        except NotConfigured:
+            raise
         except NotEvaluated as why:
             yield Problem.unknown(why, machine)
+
+
+def _model_property(machine: Resource) -> str:
+    return "the GPU of its prescription" if machine.type == INSTANCE else "gpu_model_id"
+
+
+def _allowed_kind(machine: Resource, allowed: tuple[str, ...] | None, stack: Stack) -> bool:
+    """Whether a machine has no GPU, or one that is allowed."""
+    of_relay = machine.type == INSTANCE
+    if of_relay and allowed is None:
+        raise NotConfigured("allowed")
+    model = _chips(machine).model if of_relay else machine.text("gpu_model_id")
+    if model is None:
+        return True
+    if allowed is None:
+        raise NotConfigured("allowed")
+    return model in allowed or (not of_relay and stack.account.gpu_names().get(model) in allowed)
 
 
 def _spot(machine: Resource, _: Settings) -> Iterator[str]:
@@ -229,7 +280,7 @@ GPU_COUNT = ResourceRule(
     framework=finops("Workload Optimization", "Resources that fit the work"),
     remediation="take fewer GPUs, or raise the rule's max_gpus",
     settings=GpuCountSettings,
-    types=(VM, POD, CLUSTER),
+    types=MACHINES,
     check=_gpu_count,
 )
 GPU_KINDS = StackRule(

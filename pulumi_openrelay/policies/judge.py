@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 from .exemptions import Exemption, find
 from .message import Kind, Message
-from .reading import NotEvaluated, Resource, Stack
-from .rule import Problem, ResourceRule, Rule, Settings, StackRule
+from .reading import NotConfigured, NotEvaluated, Resource, Stack
+from .rule import Demanded, Problem, ResourceRule, Rule, Settings, StackRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ def judge(
         return
     for problem in _problems(rule, settings, stack):
         name = problem.resource.name if problem.resource else stack.name
-        message = Message(problem.kind, rule.severity, problem.text, _remediation(rule, problem))
+        fix = problem.fix or rule.remediation
+        message = Message(problem.kind, rule.severity, problem.text, fix)
         exemption = find(exemptions, rule.name, name)
         if exemption is not None:
             message = _exempt(message, exemption, day or today(), rule)
@@ -51,22 +52,21 @@ def _problems(rule: Rule, settings: Settings, stack: Stack) -> Iterator[Problem]
     if isinstance(rule, ResourceRule):
         for resource in stack.of_type(*rule.types):
             found = (Problem(text, resource) for text in rule.check(resource, settings))
-            yield from _until_unknown(found, resource)
+            yield from _until_unknown(found, settings, resource)
     elif isinstance(rule, StackRule):
-        yield from _until_unknown(rule.check(stack, settings), None)
+        yield from _until_unknown(rule.check(stack, settings), settings)
 
 
-def _until_unknown(problems: Iterable[Problem], resource: Resource | None) -> Iterator[Problem]:
+def _until_unknown(
+    problems: Iterable[Problem], settings: Settings, resource: Resource | None = None
+) -> Iterator[Problem]:
     try:
         yield from problems
+    except NotConfigured as why:
+        if isinstance(settings, Demanded) and settings.required:
+            yield Problem.unknown(why, resource)
     except NotEvaluated as why:
         yield Problem.unknown(why, resource)
-
-
-def _remediation(rule: Rule, problem: Problem) -> str:
-    if problem.kind is Kind.NOT_EVALUATED:
-        return "make it known before the update, or exempt it with a reason"
-    return rule.remediation
 
 
 def _exempt(message: Message, exemption: Exemption, day: date, rule: Rule) -> Message:

@@ -18,9 +18,10 @@ from .reading import (
     RELAY_KEY,
     SSH_KEY,
     WEBHOOK,
+    NotConfigured,
     Resource,
 )
-from .rule import Level, ResourceRule, Settings, nist
+from .rule import Demanded, Level, ResourceRule, Settings, nist
 
 
 class NameSettings(Settings):
@@ -39,7 +40,7 @@ class NameSettings(Settings):
         return pattern
 
 
-class LocationSettings(Settings):
+class LocationSettings(Demanded):
     allowed: tuple[str, ...] | None = Field(
         default=None, description="Names or patterns of regions, such as `eu-*`; null for all."
     )
@@ -56,7 +57,7 @@ def _resource_name(resource: Resource, settings: NameSettings) -> Iterator[str]:
 
 def _allowed_locations(machine: Resource, settings: LocationSettings) -> Iterator[str]:
     if settings.allowed is None:
-        return
+        raise NotConfigured("allowed")
     allowed = ", ".join(settings.allowed)
     if machine.type == POD:
         yield f"a pod runs wherever there is room, not only in {allowed}"

@@ -62,7 +62,13 @@ def _policy(rule: Rule, configured: Configuration) -> pulumi_policy.Policy:
     def validate_resource(args: pulumi_policy.ResourceValidationArgs, report: Report) -> None:
         if not isinstance(rule, ResourceRule) or _type(args.resource_type) not in rule.types:
             return
-        resource = Resource(_type(args.resource_type), args.name, args.urn, _plain(args.props))
+        resource = Resource(
+            _type(args.resource_type),
+            args.name,
+            args.urn,
+            _plain(args.props),
+            account=OpenRelayAccount(),
+        )
         stack = Stack(stack_of(args.urn), (resource,))
         _report(_said(rule, configured, args.get_config(), stack), report)
 
@@ -136,7 +142,8 @@ def _resource(resource: pulumi_policy.PolicyResource) -> Resource:
         name: [each.urn for each in of] for name, of in resource.property_dependencies.items()
     }
     kind = _type(resource.resource_type)
-    return Resource(kind, resource.name, resource.urn, _plain(resource.props), dependencies)
+    properties, account = _plain(resource.props), OpenRelayAccount()
+    return Resource(kind, resource.name, resource.urn, properties, dependencies, account)
 
 
 def _type(token: str) -> str:

@@ -22,6 +22,7 @@ WEBHOOK: Final = "openrelay:Webhook"
 API_KEY: Final = "openrelay:ApiKey"
 PROVISIONING_TOKEN: Final = "openrelay:ProvisioningToken"  # noqa: S105
 INSTANCE: Final = "relay:Instance"
+INFERENCE_CHECK: Final = "relay:InferenceCheck"
 RELAY_KEY: Final = "relay:ApiKey"
 MODEL_ALLOWLIST: Final = "relay:ModelAllowlist"
 
@@ -42,6 +43,13 @@ class NotEvaluated(Exception):
     """A rule cannot tell. str() says why, without `not evaluated: ` before it."""
 
 
+class NotConfigured(NotEvaluated):
+    """A rule has nothing to judge by. It is reported where the rule's `required` says so."""
+
+    def __init__(self, *settings: str) -> None:
+        super().__init__(f"{' or '.join(settings)} is not configured")
+
+
 class UnknownProperty(NotEvaluated):
     """A property is unknown in this preview."""
 
@@ -50,16 +58,68 @@ class UnknownProperty(NotEvaluated):
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """Money of the organization in US cents. burn: what all its machines bill an hour now; None
+    where nobody told. floor: the balance at which the API stops machines."""
+
+    available_cents: int
+    burn_cents_per_hour: int | None = None
+    floor_cents: int = 0
+
+    def hours(self, burn_cents_per_hour: float) -> float | None:
+        """How long it lasts at a rate; None means that nothing uses it up."""
+        if burn_cents_per_hour <= 0:
+            return None
+        return max(0.0, (self.available_cents - self.floor_cents) / burn_cents_per_hour)
+
+
+@dataclass(frozen=True, slots=True)
+class Chips:
+    """The GPUs of a prescription of Relay's catalog. model: None where it has none."""
+
+    model: str | None
+    count: int
+
+
+class Account(Protocol):
+    """What a rule may ask the APIs. Each raises NotEvaluated where it cannot be asked."""
+
+    def balance(self) -> Balance: ...
+
+    def gpu_names(self) -> Mapping[str, str]:
+        """The catalog: the name of each GPU model by its id."""
+        ...
+
+    def instance_chips(self) -> Mapping[str, Chips]:
+        """Relay's catalog: the GPUs of each prescription; the most, where its offers differ."""
+        ...
+
+
+class NoAccount:
+    """Nobody to ask."""
+
+    def balance(self) -> Balance:
+        raise NotEvaluated("the balance is not known: no API key is configured")
+
+    def gpu_names(self) -> Mapping[str, str]:
+        raise NotEvaluated("the GPU catalog is not known: no API key is configured")
+
+    def instance_chips(self) -> Mapping[str, Chips]:
+        raise NotEvaluated("the catalog of instances is not known: nobody asked Relay")
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource. type: such as `openrelay:Vm`. properties: inputs; where the engine has nothing
     to change, the last outputs too. dependencies: for each property, the URNs of the resources
-    that it was made of."""
+    that it was made of. account: whom to ask."""
 
     type: str
     name: str
     urn: str = ""
     properties: Mapping[str, Any] = field(default_factory=dict)
     dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    account: Account = field(default_factory=NoAccount, compare=False)
 
     def value(self, *path: str) -> Any:
         """The property at a path, None where it is absent. Raises UnknownProperty where it, or
@@ -89,42 +149,6 @@ class Resource:
         """A list of texts; None where it is absent or empty."""
         found: list[Any] | None = _typed(list, path, self.value(*path))
         return [str(item) for item in found] if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Money of the organization in US cents. burn: what all its machines bill an hour now; None
-    where nobody told. floor: the balance at which the API stops machines."""
-
-    available_cents: int
-    burn_cents_per_hour: int | None = None
-    floor_cents: int = 0
-
-    def hours(self, burn_cents_per_hour: float) -> float | None:
-        """How long it lasts at a rate; None means that nothing uses it up."""
-        if burn_cents_per_hour <= 0:
-            return None
-        return max(0.0, (self.available_cents - self.floor_cents) / burn_cents_per_hour)
-
-
-class Account(Protocol):
-    """What a rule may ask the API. Each raises NotEvaluated where it cannot be asked."""
-
-    def balance(self) -> Balance: ...
-
-    def gpu_names(self) -> Mapping[str, str]:
-        """The catalog: the name of each GPU model by its id."""
-        ...
-
-
-class NoAccount:
-    """Nobody to ask."""
-
-    def balance(self) -> Balance:
-        raise NotEvaluated("the balance is not known: no API key is configured")
-
-    def gpu_names(self) -> Mapping[str, str]:
-        raise NotEvaluated("the GPU catalog is not known: no API key is configured")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from .message import Severity
-from .reading import MODEL_ALLOWLIST, RELAY_KEY, NotEvaluated, Resource, Stack
-from .rule import Level, Problem, ResourceRule, Settings, StackRule, finops, nist
+from .reading import (
+    INFERENCE_CHECK,
+    MODEL_ALLOWLIST,
+    RELAY_KEY,
+    NotConfigured,
+    NotEvaluated,
+    Resource,
+    Stack,
+)
+from .rule import Demanded, Level, Problem, ResourceRule, Settings, StackRule, finops, nist
 
 
-class ModelSettings(Settings):
+class ModelSettings(Demanded):
     modes: tuple[str, ...] | None = Field(
         default=None, description="Allowed modes, such as `direct` and `opengpu`; null for all."
     )
@@ -21,14 +29,15 @@ class ModelSettings(Settings):
 
 
 class KeyBudgetSettings(Settings):
-    max_usd: float = Field(default=1000, gt=0, description="The most that one key may spend.")
+    max_usd: float = Field(
+        default=1000, gt=0, description="The most that one key may spend, in US dollars."
+    )
 
 
 def _relay_models(resource: Resource, settings: ModelSettings) -> Iterator[str]:
     if settings.modes is None and settings.sources is None:
-        return
-    name = "models" if resource.type == MODEL_ALLOWLIST else "model_restrictions"
-    models = resource.texts(name)
+        raise NotConfigured("modes", "sources")
+    name, models = _models(resource)
     if models is None:
         yield f"{name} is not set: every source and mode may be used"
         return
@@ -38,6 +47,15 @@ def _relay_models(resource: Resource, settings: ModelSettings) -> Iterator[str]:
         yield f"{name} has a mode that is none of {', '.join(settings.modes)}"
     if settings.sources is not None and any(each not in settings.sources for _, each in parts):
         yield f"{name} has a source that is none of {', '.join(settings.sources)}"
+
+
+def _models(resource: Resource) -> tuple[str, list[str] | None]:
+    """The input that names models, and those that it names; None for all."""
+    if resource.type == INFERENCE_CHECK:
+        model = resource.text("model")
+        return "model", [model] if model else None
+    name = "models" if resource.type == MODEL_ALLOWLIST else "model_restrictions"
+    return name, resource.texts(name)
 
 
 def _relay_key_budget(key: Resource, settings: KeyBudgetSettings) -> Iterator[str]:
@@ -67,7 +85,7 @@ RELAY_MODELS = ResourceRule(
     framework=nist("SA-9", "External System Services"),
     remediation="name models of allowed sources and modes alone: mode.source.model",
     settings=ModelSettings,
-    types=(RELAY_KEY, MODEL_ALLOWLIST),
+    types=(RELAY_KEY, MODEL_ALLOWLIST, INFERENCE_CHECK),
     check=_relay_models,
 )
 RELAY_KEY_BUDGET = ResourceRule(

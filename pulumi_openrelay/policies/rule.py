@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from .message import Kind, Severity
-from .reading import NotEvaluated, Resource, Stack
+from .reading import NotConfigured, NotEvaluated, Resource, Stack
 
 
 class Level(StrEnum):
@@ -32,6 +32,23 @@ class Settings(BaseModel):
     stacks: tuple[str, ...] = Field(
         default=("*",), description="Names or patterns of the stacks that the rule is for."
     )
+
+
+class Demanded(Settings):
+    """The settings of a rule that judges by what somebody must configure first.
+
+    Until then its check raises NotConfigured, which is told where `required` says so.
+    """
+
+    required: bool = Field(
+        default=False,
+        description="Whether the rule is reported as not evaluated until it is configured.",
+    )
+
+    @property
+    def configured(self) -> bool:
+        own = type(self).model_fields.keys() - Demanded.model_fields.keys()
+        return any(getattr(self, name) is not None for name in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +74,22 @@ def finops(reference: str, title: str) -> Framework:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What a rule found. text: says which property, and never shows the text that it holds, which
-    may be a secret. resource: None where the stack as a whole is meant."""
+    may be a secret. resource: None where the stack as a whole is meant. fix: what to do about it,
+    where that is not the rule's own remediation."""
 
     text: str
     resource: Resource | None = None
     kind: Kind = Kind.VIOLATION
+    fix: str = ""
 
     @classmethod
     def unknown(cls, why: NotEvaluated, resource: Resource | None = None) -> Problem:
-        return cls(f"not evaluated: {why}", resource, Kind.NOT_EVALUATED)
+        fix = (
+            "configure the rule in openrelay-policy.json, or disable it there"
+            if isinstance(why, NotConfigured)
+            else "make it known before the update, or exempt it with a reason"
+        )
+        return cls(f"not evaluated: {why}", resource, Kind.NOT_EVALUATED, fix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,14 @@ from fnmatch import fnmatchcase
 from pydantic import Field
 
 from .message import Severity
-from .reading import CLUSTER, POD, VM, Resource
-from .rule import Level, ResourceRule, Settings, nist
+from .reading import CLUSTER, POD, VM, NotConfigured, Resource
+from .rule import Demanded, Level, ResourceRule, Settings, nist
 
 DOCKER_HUB = "docker.io"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class RegistrySettings(Settings):
+class RegistrySettings(Demanded):
     allowed: tuple[str, ...] | None = Field(
         default=None,
         description="Registries, or patterns of registry and repository such as "
@@ -69,11 +69,11 @@ def _image_latest(machine: Resource, _: Settings) -> Iterator[str]:
 
 
 def _image_registry(machine: Resource, settings: RegistrySettings) -> Iterator[str]:
-    if settings.allowed is None:
-        return
     found = image(machine)
     if found is None:
         return
+    if settings.allowed is None:
+        raise NotConfigured("allowed")
     whole = f"{found.registry}/{found.repository}"
     if not any(each == found.registry or fnmatchcase(whole, each) for each in settings.allowed):
         allowed = ", ".join(settings.allowed)

@@ -27,7 +27,8 @@ class Forge:
     token, api_url, project: the names of environment variables. comments, comment: paths below the
     API's URL. update: the method that changes a comment. longest: characters of one. author: the
     field of a user that names the account. machine_accounts: who a pipeline's own token comments
-    as, which cannot ask.
+    as, which cannot ask. application: the type of a user that is an application's; None where the
+    forge tells none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Forge:
     header: str
     scheme: str
     machine_accounts: frozenset[str]
+    application: str | None = None
 
 
 FORGES = {
@@ -62,6 +64,7 @@ FORGES = {
             header="authorization",
             scheme="Bearer ",
             machine_accounts=frozenset({"github-actions[bot]"}),
+            application="Bot",
         ),
         Forge(
             name="gitlab",

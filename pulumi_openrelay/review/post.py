@@ -1,7 +1,9 @@
 """The comment on a pull request: made once, and changed from then on.
 
-It is found again by a mark that readers do not see, and only among the comments of the token's own
-account: whoever can comment could write that mark, and change the verdict afterwards.
+It is found again by a mark at its end that readers do not see, and only among the comments of the
+token's own account: whoever can comment could write that mark, and change the verdict afterwards. A
+token that cannot ask whose it is, as an application's, takes comments of applications for its own:
+no person can write those. One that it may not change is left, and a new one made.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ def post(to: Target, mark: str, comment: str, page_url: str | None = None) -> No
     hidden = f"<!-- {mark} -->"
     body = cut(f"{comment.rstrip()}\n{hidden}\n", hidden, to.forge.longest, page_url)
     with httpx.Client(headers=to.headers, timeout=SECONDS, follow_redirects=False) as client:
-        existing = _existing(client, to, hidden)
-        if existing is None:
-            _send(client, to, "POST", to.path(to.forge.comments), {"body": body})
-        else:
+        for existing in _existing(client, to, hidden):
             path = to.path(to.forge.comment, id=existing)
-            _send(client, to, to.forge.update, path, {"body": body})
+            answer = _ask(client, to, to.forge.update, path, {"body": body})
+            if answer.status_code not in (403, 404):
+                _json(to, answer)
+                return
+        _send(client, to, "POST", to.path(to.forge.comments), {"body": body})
 
 
 def cut(body: str, hidden: str, longest: int, page_url: str | None) -> str:
@@ -44,27 +47,30 @@ def cut(body: str, hidden: str, longest: int, page_url: str | None) -> str:
     return body[: longest - len(end)].rsplit("\n", 1)[0] + end
 
 
-def _existing(client: httpx.Client, to: Target, hidden: str) -> str | None:
-    """The id of our own comment with the mark: the first, where there are several."""
-    marked = [note for note in _comments(client, to) if hidden in str(note.get("body"))]
+def _existing(client: httpx.Client, to: Target, hidden: str) -> list[str]:
+    """The ids of our own comments with the mark, the surest first."""
+    marked = [n for n in _comments(client, to) if str(n.get("body")).rstrip().endswith(hidden)]
     if not marked:
-        return None
-    mine = _accounts(client, to)
-    author = to.forge.author
+        return []
+    me, field = _account(client, to), to.forge.author
+    surely, likely = [], []
     for note in marked:
         by = note.get("user") or note.get("author") or {}
-        if by.get(author) in mine:
-            return str(note["id"])
-    return None
+        if by.get(field) in ({me} if me else to.forge.machine_accounts):
+            surely.append(str(note["id"]))
+        elif me is None and to.forge.application and by.get("type") == to.forge.application:
+            likely.append(str(note["id"]))
+    return surely + likely
 
 
-def _accounts(client: httpx.Client, to: Target) -> frozenset[str]:
-    """The accounts that the token comments as."""
+def _account(client: httpx.Client, to: Target) -> str | None:
+    """The account that the token comments as; None where it cannot ask."""
     answer = _ask(client, to, "GET", "/user")
-    if answer.status_code in (401, 403, 404):  # a pipeline's own token is of no user
-        return to.forge.machine_accounts
+    if answer.status_code in (401, 403, 404):
+        return None
     user = _json(to, answer)
-    return frozenset({str(user.get(to.forge.author))}) if isinstance(user, dict) else frozenset()
+    # What is no user is nobody's account: no comment is taken for ours.
+    return str(user.get(to.forge.author)) if isinstance(user, dict) else "?"
 
 
 def _comments(client: httpx.Client, to: Target) -> Iterator[dict[str, Any]]:

@@ -29,6 +29,7 @@ HIDDEN = "[secret]"
 SEALED = "pulumi-openrelay:review"
 """The name under which the stack's secrets provider is handed the key of a review."""
 _PROVIDER = ("secretsprovider", "encryptedkey", "encryptionsalt")
+_PLACE = re.compile(r'File "([^"]+)", line (\d+)')
 _SECURE = re.compile(r"""\bsecure["']?:\s*["']?([^\s"',}]+)""")
 
 
@@ -230,12 +231,23 @@ def sentence(told: Told) -> str:
     for error in told.errors:
         message = error.message.strip()
         if "Traceback (most recent call last)" in message:
-            return f"the program failed: {_cut(message.splitlines()[-1])}"
+            return f"the program failed: {_cut(_raised(message))}"
         if error.urn and " has a problem: " in message:
             name, problem = error.urn.rsplit("::", 1)[-1], message.split(" has a problem: ", 1)[1]
             return f"an input is refused: {name}: {_cut(problem)}"
         return _cut(message)
     return _last_sentence(told.lines) or "the preview failed and did not say why"
+
+
+def _raised(traceback: str) -> str:
+    """Its last line; where Python could not read the program, with the file and the line, which
+    that does not name."""
+    last = traceback.splitlines()[-1]
+    places = _PLACE.findall(traceback)
+    if places and last.startswith(("SyntaxError:", "IndentationError:", "TabError:")):
+        file, line = places[-1]
+        return f"{Path(file).name}, line {line}: {last}"
+    return last
 
 
 def _last_sentence(lines: Sequence[str]) -> str:

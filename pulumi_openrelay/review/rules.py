@@ -18,7 +18,7 @@ from ..policies import configuration as configurations
 from ..policies.exemptions import find as find_exemption
 from ..policies.folder import ready
 from ..policies.judge import today
-from ..policies.reading import UNKNOWN, Balance, NotEvaluated, Resource, Stack
+from ..policies.reading import UNKNOWN, Balance, Chips, NotEvaluated, Resource, Stack
 from .findings import Exemption, Reason
 from .market import Market
 from .plan import DYNAMIC, Mark, Plan, State
@@ -114,3 +114,6 @@ class _Account:
         if self._market.free is None:
             raise NotEvaluated("the GPU catalog is not known")
         return {model: free.name for model, free in self._market.free.items()}
+
+    def instance_chips(self) -> Mapping[str, Chips]:
+        raise NotEvaluated("the catalog of instances is not known")

@@ -23,6 +23,13 @@ from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
+# Not the passphrase, which may be a word that any sentence has.
+_SECRET_VARIABLES = (
+    "OPENRELAY_API_KEY",
+    "RELAY_API_KEY",
+    "RELAY_CUSTOMER_TOKEN",
+    "PULUMI_ACCESS_TOKEN",
+)
 UNPRICED = "its rate is unknown"
 PRICED = frozenset({"machine-rate", "stack-rate", "monthly-budget", "balance-runway"})
 """Rules that cannot judge without the API's prices."""
@@ -198,9 +205,12 @@ def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
 
 
 def redactor(configuration: StackConfiguration) -> Callable[[str], str]:
-    """What takes the stack's secrets out of a text that somebody else wrote."""
+    """What takes the stack's secrets, and the environment's, out of a text that somebody else
+    wrote."""
+    configured = {value for value, secret in configuration.values() if secret}
+    given = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
     secrets: Iterable[str] = sorted(
-        {value for value, secret in configuration.values() if secret and len(value) >= 4},
+        {value for value in configured | given if len(value) >= 4},
         key=len,
         reverse=True,
     )

@@ -16,7 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..policies import RULES
 from ..policies.message import Severity
+from ..policies.of_reviews import OF_REVIEWS
 from .findings import Effect, Reason
 from .report import Review
 
@@ -30,6 +32,8 @@ _SCORES = {
     Severity.MEDIUM: "5.5",
     Severity.LOW: "2.0",
 }
+# What a rule of somebody else's pack asks for, its violations do not tell.
+_DESCRIPTIONS = {**{rule.name: rule.description for rule in RULES}, **OF_REVIEWS}
 _NOT_PROGRAM = frozenset({"node_modules", "site-packages", "venv", "__pycache__"})
 
 
@@ -54,10 +58,12 @@ def render(review: Review, folder: Path) -> str:
 
 
 def _rule(reason: Reason) -> dict[str, Any]:
+    full = _DESCRIPTIONS.get(reason.rule)
     help_text = reason.fix or "The policy names no remedy."
     return {
         "id": reason.rule,
         "shortDescription": {"text": reason.rule.replace("-", " ")},
+        **({"fullDescription": {"text": full}} if full else {}),
         "help": {"text": help_text},
         "defaultConfiguration": {"level": _level(reason)},
         "properties": {"security-severity": _SCORES[reason.severity]},

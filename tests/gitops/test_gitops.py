@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 
 from pulumi_openrelay.emulator import ServedWorld, serve
 from tests.engine.support import KEY, ROOT, cli_directory
+from tests.review import forge as forges
 
 EXAMPLES = ROOT / "examples" / "gitops"
 SECONDS = 120
@@ -37,6 +39,18 @@ case "$1 $2" in
 esac
 """
 
+# What GitLab's API answers: the merge request of a commit, and a file of its review.
+CURL = """#!/usr/bin/env bash
+set -eu
+file=${*: -1}
+case "$*" in
+  *"/repository/commits/$CI_COMMIT_SHA/merge_requests "*) echo '[{"iid": 7}]' > "$file" ;;
+  *"/jobs/artifacts/refs%2Fmerge-requests%2F7%2Fhead/raw/review.json?job=review "*)
+    cp "$ARTIFACTS/review.json" "$file" ;;
+  *) exit 22 ;;
+esac
+"""
+
 
 @dataclass
 class Repository:
@@ -51,8 +65,9 @@ class Repository:
         tools, self.artifacts = self.folder.parent / "tools", self.folder.parent / "artifacts"
         tools.mkdir()
         self.artifacts.mkdir()
-        (tools / "gh").write_text(GH)
-        (tools / "gh").chmod(0o755)
+        for name, text in {"gh": GH, "curl": CURL}.items():
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
         backend = self.folder.parent / "backend"
         backend.mkdir()
         path = [str(tools), cli_directory(), str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -63,6 +78,11 @@ class Repository:
             "CONFIRM": "production",
             "ARTIFACTS": str(self.artifacts),
             "HEAD": "0",
+            "GITHUB_SERVER_URL": "https://github.example",
+            "GITHUB_RUN_ID": "2",
+            "CI_JOB_URL": "https://gitlab.example/acme/gpu/-/jobs/3",
+            "CI_COMMIT_SHA": "4" * 40,
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
             "GITHUB_REPOSITORY": "acme/gpu",
             "GITHUB_STEP_SUMMARY": str(self.folder.parent / "summary.md"),
             "PULUMI_BACKEND_URL": backend.as_uri(),
@@ -91,6 +111,14 @@ class Repository:
         text = PROGRAM.format(key=KEY, names=list(names), more=more)
         (self.folder / "__main__.py").write_text(text)
 
+    def begin(self) -> None:
+        """As it was at first: one machine in the program, none in the world."""
+        self.run("git checkout -q -f main && rm -rf review.* reviews")
+        self.write("trainer")
+        self.run("git commit -qam Begin --allow-empty && git push -qf origin main")
+        if self.machines():
+            self.run("pulumi destroy --yes --skip-preview --non-interactive --stack production")
+
     def run(self, script: str, code: int = 0) -> str:
         """Run a step as a runner does; what it printed. It must end with the code."""
         done = subprocess.run(
@@ -113,26 +141,42 @@ class Repository:
 def step(workflow: str, name: str) -> str:
     """What a step of a workflow runs, without the comment, which needs a forge."""
     jobs = YAML(typ="safe").load(EXAMPLES / "github" / f"{workflow}.yml")["jobs"]
-    (job,) = jobs.values()
-    (found,) = [step["run"] for step in job["steps"] if step.get("name") == name]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    (found,) = [step["run"] for step in steps if step.get("name") == name]
     return str(found).replace(" --post github", "").replace(" --profile production", PROFILE)
+
+
+GITLAB = YAML(typ="safe").load(EXAMPLES / "gitlab" / ".gitlab-ci.yml")
+
+
+def job(name: str) -> str:
+    """What a job of GitLab's pipeline runs."""
+    return "\n".join(GITLAB[name]["script"]).replace(" --profile production", PROFILE)
 
 
 # The machines here are as small as can be, which no rule of production allows.
 PROFILE = " --profile development"
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[Repository]:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     with serve(provision_seconds=0.2) as cloud:
-        yield Repository(tmp_path / "work", cloud)
+        yield Repository(tmp_path_factory.mktemp("gitops") / "work", cloud)
+
+
+@pytest.fixture
+def repository(made: Repository) -> Iterator[Repository]:
+    before = dict(made.environment)
+    made.begin()
+    yield made
+    made.environment = before
 
 
 def test_from_branch_to_merge_to_drift_to_destroy_with_the_steps_of_the_workflows(
     repository: Repository,
 ) -> None:
     do = repository.run
-    do("git checkout -qb more")
+    do("git checkout -qB more")
     do(step("review", "Review"))
     do('cp review.* "$ARTIFACTS"')
     assert repository.machines() == []
@@ -166,6 +210,61 @@ def test_what_changed_since_the_review_is_not_applied(repository: Repository) ->
     assert "refused, and nothing was applied" in said
     assert repository.machines() == []
 
+    do(step("apply", "Review again"))
+    do('cp review.json "$ARTIFACTS"')
+    repository.environment["HEAD"] = ""
+    do(step("apply", "Fetch the review"))
+    do(step("apply", "Apply"))
+    assert repository.machines() == ["another", "trainer"]
+
+
+def test_gitlabs_jobs_go_from_branch_to_merge_to_drift_to_destroy(repository: Repository) -> None:
+    do, environment = repository.run, repository.environment
+    with forges.serve(forges.FakeForge("gitlab")) as forge:
+        environment.update(forge.environment)
+        do("git checkout -qB more")
+        do(job("review"))
+        (comment,) = forge.comments.values()
+    assert f"[The whole review]({environment['CI_JOB_URL']}/artifacts/browse)" in comment["body"]
+    assert Path(repository.folder, "review.sarif").exists()
+    do('mv review.* "$ARTIFACTS"')
+
+    do("git checkout -q main && git merge -q --no-ff more -m Merge")
+    do(job("apply"))
+    assert repository.machines() == ["trainer"]
+
+    (vm,) = repository.cloud.world.live_vms()
+    repository.cloud.world.call("POST", f"/v1/vms/{vm.id}/visibility", {"public": True})
+    do(job("drift"), code=2)
+
+    environment["DESTROY"] = "prod"
+    do(job("destroy"), code=1)
+    assert repository.machines() == ["trainer"]
+    environment["DESTROY"] = "production"
+    do(job("destroy"))
+    assert repository.machines() == []
+
+
+def test_gitlab_destroys_by_hand_on_the_default_branch_alone() -> None:
+    (rule,) = GITLAB["destroy"]["rules"]
+    assert rule["when"] == "manual"
+    assert "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in rule["if"]
+    assert GITLAB["default"]["image"] == "$IMAGE"
+
+
+def test_an_apply_waits_its_turn_and_no_drift_report_takes_it() -> None:
+    def group(name: str) -> dict[str, object]:
+        workflow = YAML(typ="safe").load(EXAMPLES / "github" / f"{name}.yml")
+        return dict(workflow["concurrency"])
+
+    assert group("apply") == group("destroy")
+    assert (group("apply")["cancel-in-progress"], group("apply")["queue"]) == (False, "max")
+    assert group("drift")["group"] != group("apply")["group"]
+
+
+def test_gitlabs_jobs_need_no_command_that_the_image_lacks() -> None:
+    assert not re.search(r"\bjq\b", (EXAMPLES / "gitlab" / ".gitlab-ci.yml").read_text())
+
 
 def test_a_machine_with_cron_follows_its_branch(repository: Repository) -> None:
     repository.environment["PROFILE"] = "development"
@@ -190,10 +289,10 @@ def test_every_workflow_pins_its_actions_and_asks_for_no_more_than_it_needs() ->
     for file in sorted((EXAMPLES / "github").glob("*.yml")):
         workflow = YAML(typ="safe").load(file)
         assert workflow["permissions"] == {}, file.name
-        for job in workflow["jobs"].values():
-            writes = {name for name, right in job["permissions"].items() if right == "write"}
-            assert writes <= {"pull-requests"}, file.name
-            for step_ in job["steps"]:
+        for job_ in workflow["jobs"].values():
+            writes = {name for name, right in job_["permissions"].items() if right == "write"}
+            assert writes <= {"pull-requests", "security-events"}, file.name
+            for step_ in job_["steps"]:
                 _, _, commit = step_.get("uses", "@" + 40 * "0").partition("@")
                 assert len(commit) == 40, step_
 

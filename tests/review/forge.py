@@ -1,7 +1,14 @@
 """A forge on a loopback port: the comments of one pull request, as the real ones answer them.
 
-The shapes are recorded from the documentation of each: GitHub REST 2022-11-28, GitLab API v4, Gitea
-API v1 (which takes no page into account).
+The shapes are written by hand after the documentation of each, cut down to what is read here; none
+is recorded from a live forge:
+
+- GitHub REST API, version 2022-11-28, "Issue comments" and "Get the authenticated user". A user's
+  `type` is `User`, `Bot` or `Organization`; an installation token gets 403 "Resource not accessible
+  by integration" from `/user`, and where it may not edit.
+- GitLab REST API v4, "Notes API", merge request notes, and "Users API", `/user`.
+- Gitea API v1, its Swagger document: `issueGetComments`, which has no page, `issueCreateComment`,
+  `issueEditComment` and `userGetCurrent`.
 """
 
 from __future__ import annotations
@@ -21,7 +28,8 @@ ACCOUNTS = {"github": "github-actions[bot]", "gitlab": "project_7_bot", "gitea":
 
 @dataclass
 class FakeForge:
-    """Its comments by id, and every request. knows_user: whether the token may ask who it is."""
+    """Its comments by id, and every request. knows_user: whether the token may ask who it is.
+    locked: comments that the token may not change."""
 
     name: str
     url: str = ""
@@ -30,12 +38,15 @@ class FakeForge:
     authorizations: set[str] = field(default_factory=set)
     refuse: tuple[int, str] | None = None
     knows_user: bool = True
+    locked: set[int] = field(default_factory=set)
     page_size: int = 100
 
     def add(self, body: str, account: str) -> int:
         """A comment by somebody."""
         number = 1000 + len(self.comments)
-        user = {"id": 1, ("username" if self.name == "gitlab" else "login"): account}
+        user: dict[str, Any] = {"id": 1, "username" if self.name == "gitlab" else "login": account}
+        if self.name == "github":
+            user["type"] = "Bot" if account.endswith("[bot]") else "User"
         self.comments[number] = {
             "id": number,
             "body": body,
@@ -76,6 +87,8 @@ class FakeForge:
             return 200, self._page(parse_qs(parts.query))
         if method == "POST":
             return 201, self.comments[self.add(body["body"], ACCOUNTS[self.name])]
+        if int(number) in self.locked:
+            return 403, {"message": "Resource not accessible by integration"}
         comment = self.comments[int(number)]
         comment["body"] = body["body"]
         return 200, comment

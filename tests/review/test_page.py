@@ -180,6 +180,7 @@ def test_the_page_says_what_the_comment_folds_away(
     for said in (
         "Changed by hand",
         "is replaced because of",
+        "BLOCK: trainer: it is replaced because of",
         "data loss: its disk ends with it",
         "Nobody can tell what web costs",
         "no-public-machines",

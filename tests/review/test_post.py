@@ -72,6 +72,29 @@ def test_a_pipelines_own_token_that_cannot_say_whose_it_is_updates_too() -> None
             assert [body[:6] for body in bodies(forge)] == ["new\n<!", "forged"]
 
 
+def test_an_application_that_cannot_say_who_it_is_updates_its_own_comment() -> None:
+    with serve(FakeForge("github", knows_user=False)) as forge:
+        forge.add(f"forged\n<!-- {MARK} -->", "mallory")
+        forge.add(f"old\n<!-- {MARK} -->", "acme-reviews[bot]")
+        comment(forge, "new")
+        comment(forge, "newer")
+        assert [body.split("\n")[0] for body in bodies(forge)] == ["forged", "newer"]
+
+
+def test_a_comment_that_the_token_may_not_change_is_left_and_a_new_one_made() -> None:
+    with serve(FakeForge("github", knows_user=False)) as forge:
+        forge.locked.add(forge.add(f"another's\n<!-- {MARK} -->", "another[bot]"))
+        comment(forge, "new")
+        comment(forge, "newer")
+        assert [body.split("\n")[0] for body in bodies(forge)] == ["another's", "newer"]
+
+
+def test_a_comment_that_quotes_ours_is_not_ours(forge: FakeForge) -> None:
+    forge.add(f"> old\n> <!-- {MARK} -->\nI agree.", ACCOUNTS[forge.name])
+    comment(forge, "new")
+    assert len(forge.comments) == 2
+
+
 def test_each_forge_is_asked_in_its_own_way(forge: FakeForge) -> None:
     comment(forge, "first")
     comment(forge, "second")

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.automation.events import EngineEvent
 
 from pulumi_openrelay.policies import Configuration, Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
 from pulumi_openrelay.review import markdown, risk, rules, violations
 from pulumi_openrelay.review.findings import Effect
-from pulumi_openrelay.review.preview import NotJudged
-from pulumi_openrelay.review.run import policy_changed
+from pulumi_openrelay.review.preview import NotJudged, Told, sentence
+from pulumi_openrelay.review.run import policy_changed, redactor
 
 from . import told
 from .told import MARKET, SECRET, UNKNOWN, vm
@@ -83,6 +84,29 @@ def test_a_secret_of_the_configuration_is_taken_out_of_what_a_policy_says() -> N
     event = told.policy("the password is hunter2", "trainer")
     found = violations.read([event], lambda text: text.replace("hunter2", "[secret]"))
     assert found.reasons[0].message == "the password is [secret]"
+
+
+def test_the_environments_keys_are_taken_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENRELAY_API_KEY", "or_hunter2")
+    monkeypatch.setenv("RELAY_API_KEY", "")
+    redact = redactor({"shop:password": ("correct horse", True), "shop:size": ("small", False)})
+    text = "refused: or_hunter2 and correct horse, for small"
+    assert redact(text) == "refused: [secret] and [secret], for small"
+
+
+def test_a_program_that_python_cannot_read_is_told_with_file_and_line() -> None:
+    text = (
+        "Program failed with an unhandled exception:\nTraceback (most recent call last):\n"
+        '  File "/srv/runner.py", line 9, in run\n    exec(code)\n'
+        '  File "/srv/shop/__main__.py", line 3\n    Vm(\n      ^\n'
+        "SyntaxError: '(' was never closed\n"
+    )
+    event = EngineEvent.from_json(
+        {"diagnosticEvent": {"message": text, "severity": "error", "color": "never", "prefix": ""}}
+    )
+    assert sentence(Told([event])) == (
+        "the program failed: __main__.py, line 3: SyntaxError: '(' was never closed"
+    )
 
 
 def test_what_the_rules_say_of_the_stack_as_it_is() -> None:

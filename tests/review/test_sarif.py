@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import pytest
+
+from pulumi_openrelay.policies.message import Kind, Message, Severity
+from pulumi_openrelay.policies.message import format as text_of
 from pulumi_openrelay.review import sarif
 
 from . import told
@@ -55,3 +60,38 @@ def test_each_result_refers_to_its_rule(tmp_path: Path) -> None:
 def test_a_plan_without_violations_is_a_valid_empty_run(tmp_path: Path) -> None:
     run = run_of(tmp_path, told.same("a", vm()))
     assert run["results"] == run["tool"]["driver"]["rules"] == []
+
+
+def test_a_rule_says_what_it_asks_for(tmp_path: Path) -> None:
+    said = text_of(Message(Kind.VIOLATION, Severity.HIGH, "is open to everyone", "close it"))
+    events = [told.policy(said, "web", rule="public-machine"), told.policy(said, "web")]
+    document = json.loads(sarif.render(told.review(policies=events), tmp_path))
+    described = {
+        rule["id"]: rule.get("fullDescription")
+        for rule in document["runs"][0]["tool"]["driver"]["rules"]
+    }
+    ours = {"text": "Machines serve only those who have a key."}
+    assert described == {"public-machine": ours, "a-rule": None}
+
+
+SCHEMA = json.loads((Path(__file__).parent / "data" / "sarif-schema-2.1.0.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["nothing", "a stack", "machines"])
+def test_the_document_fits_the_standards_own_schema(name: str, tmp_path: Path) -> None:
+    said = text_of(Message(Kind.VIOLATION, Severity.HIGH, "costs too much", "take less"))
+    reviews = {
+        "nothing": told.review(),
+        "a stack": told.review(policies=[told.policy(said, rule="stack-rate")]),
+        "machines": told.review(
+            told.replaced("trainer", vm(), vm(gpu_count=2)),
+            told.deleted("old", vm(), status="stopped"),
+            policies=[told.policy(said, "trainer"), told.policy("Another's.\nIs wrong.", "old")],
+        ),
+    }
+    document = json.loads(sarif.render(reviews[name], tmp_path))
+    assert document["$schema"] == SCHEMA["id"]
+    jsonschema.Draft4Validator.check_schema(SCHEMA)
+    jsonschema.Draft4Validator(SCHEMA).validate(document)
+    document["runs"][0]["tool"]["driver"].pop("name")
+    assert not jsonschema.Draft4Validator(SCHEMA).is_valid(document)

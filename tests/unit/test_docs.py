@@ -41,3 +41,14 @@ def test_the_picture_shows_the_outputs_of_the_quickstart_and_no_others() -> None
     program = (ROOT / "examples" / "quickstart" / "__main__.py").read_text()
     exported = re.findall(r'pulumi\.export\("(\w+)"', program)
     assert re.findall(r"^ +(\w+) *:", outputs, re.MULTILINE) == sorted([*exported, OUTPUT])
+
+
+PICTURE = re.compile(r"!\[([^\]]*)\]\((docs/[^)]+)\)")
+
+
+def test_each_picture_of_the_readme_is_there_is_told_in_words_and_is_small() -> None:
+    pictures = PICTURE.findall((ROOT / "README.md").read_text())
+    assert {path for _, path in pictures} >= {"docs/review-comment.png", "docs/review-page.png"}
+    for words, path in pictures:
+        assert len(words) > 20, path
+        assert (ROOT / path).stat().st_size < 200_000, path

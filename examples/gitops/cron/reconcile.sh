@@ -2,13 +2,15 @@
 # GitOps without a forge: a machine that follows a branch. For cron:
 #
 #   */10 * * * *  STACK=production flock --nonblock /run/lock/gpu ./reconcile.sh apply
-#   17 4 * * *    STACK=production ./reconcile.sh drift
+#   17 4 * * *    STACK=production flock /run/lock/gpu ./reconcile.sh drift
 #
 # review: what the branch would change. apply: reviews what is new on the branch, and applies it
 # unless the review blocks. drift: what somebody changed by hand. destroy NAME: ends everything.
 #
 # The working copy is this folder's. Reviews are kept in $REVIEWS (default: reviews), one for each
-# commit. OPENRELAY_API_KEY and the backend's credentials come from the environment.
+# commit. Both share the working copy, so that each waits for the other's lock. OPENRELAY_API_KEY and
+# the backend's credentials (PULUMI_ACCESS_TOKEN; or PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE, and
+# AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of a bucket) come from the environment.
 set -euo pipefail
 
 : "${STACK:?the stack}"

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pulumi_openrelay.emulator import ServedWorld, serve
-from pulumi_openrelay.review import markdown, rules
+from pulumi_openrelay.review import markdown, page, rules, sarif
 from pulumi_openrelay.review.preview import Project
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import review
@@ -31,6 +31,8 @@ class Outcome:
     review: Review
     comment: str
     seconds: float
+    renderings: str
+    """Comment, JSON, SARIF and page, one after the other."""
 
     @property
     def lines(self) -> int:
@@ -74,7 +76,9 @@ class Worlds(AbstractContextManager["Worlds"]):
             policies = rules.configured(stack.folder, request.profile)
             found = review(project, policies, drift=request.drift)
             comment = markdown.render(found)
-            return Outcome(found, comment, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            others = (found.to_json(), sarif.render(found, stack.folder), page.render(found))
+            return Outcome(found, comment, seconds, "\n".join([comment, *others]))
 
     def _stack(self, base: str) -> Stack:
         if base not in self._stacks:

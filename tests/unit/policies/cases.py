@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pulumi_openrelay.policies.reading import (
     API_KEY,
     CLUSTER,
+    INFERENCE_CHECK,
     INSTANCE,
     MODEL_ALLOWLIST,
     POD,
@@ -21,6 +22,7 @@ from pulumi_openrelay.policies.reading import (
     WEBHOOK,
     Account,
     Balance,
+    Chips,
     NoAccount,
     Resource,
     Stack,
@@ -54,12 +56,20 @@ class Told(NoAccount):
     def gpu_names(self) -> Mapping[str, str]:
         return {"gpu_1": "RTX 4090", "gpu_2": "H100 SXM 80GB"}
 
+    def instance_chips(self) -> Mapping[str, Chips]:
+        return {"one": Chips("RTX 4090", 1), "sixteen": Chips("H100", 16), "none": Chips(None, 0)}
+
 
 RICH = Told(Balance(1_000_000))
 
 
 def one(kind: str, name: str = "it", /, **properties: Any) -> list[Resource]:
     return [Resource(kind, name, f"urn:pulumi:prod::shop::{kind}::{name}", properties)]
+
+
+def asking(resources: list[Resource], account: Account) -> list[Resource]:
+    """The resources, with an account to ask."""
+    return [replace(resource, account=account) for resource in resources]
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,11 @@ class Cases:
     account_of_unknown: Account = RICH
 
     def stack(self, resources: list[Resource]) -> Stack:
-        return Stack("prod", resources, self.account)
+        return Stack("prod", asking(resources, self.account), self.account)
+
+    def stack_of_unknown(self, resources: list[Resource]) -> Stack:
+        account = self.account_of_unknown
+        return Stack("prod", asking(resources, account), account)
 
 
 def _known_later(name: str) -> str:
@@ -115,7 +129,10 @@ CASES: dict[str, Cases] = {
     "monthly-budget": Cases(
         settings={"max_cents_per_month": 73_000},
         passes=[one(VM, rate_cents_per_hour=100), []],
-        fails=[(TWO_KNOWN, "costs $737.30 a month, more than its budget of $730.00")],
+        fails=[
+            (TWO_KNOWN, "costs $737.30 a month, more than its budget of $730.00"),
+            ([*TWO_KNOWN, *one(VM, "late")], "costs at least $737.30 a month"),
+        ],
         unknown=[(one(VM), "rate_cents_per_hour is unknown of it")],
     ),
     "balance-runway": Cases(
@@ -123,7 +140,10 @@ CASES: dict[str, Cases] = {
         account=Told(Balance(1_000, burn_cents_per_hour=50, floor_cents=100)),
         account_of_unknown=NoAccount(),
         passes=[one(VM, rate_cents_per_hour=80), one(VM, rate_cents_per_hour=0), []],
-        fails=[(TWO_KNOWN, "the balance lasts 9 hours at $1.01 an hour, less than 10")],
+        fails=[
+            (TWO_KNOWN, "the balance lasts 9 hours at $1.01 an hour, less than 10"),
+            ([*TWO_KNOWN, *one(VM, "late")], "the balance lasts at most 9 hours"),
+        ],
         unknown=[
             (TWO_KNOWN, "not evaluated: the balance is not known: no API key is configured"),
             (one(VM), "rate_cents_per_hour is unknown of it"),
@@ -136,12 +156,16 @@ CASES: dict[str, Cases] = {
             one(VM, resource_size="small"),
             one(POD),
             one(CLUSTER, gpu_model_id="g", gpus_per_replica=4, replica_count=2),
+            one(INSTANCE, prescription="one"),
+            one(INSTANCE, prescription="none"),
         ],
         fails=[
             (one(VM, gpu_model_id="g", gpu_count=9.0), "has 9 GPUs, more than 8"),
             (one(CLUSTER, gpu_model_id="g", gpus_per_replica=4, replica_count=3), "12 GPUs"),
+            (one(INSTANCE, prescription="sixteen"), "has 16 GPUs, more than 8"),
         ],
         unknown=[
+            (one(INSTANCE, prescription="other"), "prescription is not in the catalog"),
             (one(POD, gpu_count=UNKNOWN), _known_later("gpu_count")),
             (one(CLUSTER, gpu_model_id="g", replica_count=2), "is left to the API"),
         ],
@@ -149,9 +173,19 @@ CASES: dict[str, Cases] = {
     "gpu-kinds": Cases(
         settings={"allowed": ["RTX 4090", "gpu_9"]},
         account_of_unknown=NoAccount(),
-        passes=[one(VM, gpu_model_id="gpu_1"), one(POD, gpu_model_id="gpu_9"), one(VM)],
-        fails=[(one(VM, gpu_model_id="gpu_2"), "gpu_model_id is none of RTX 4090, gpu_9")],
+        passes=[
+            one(VM, gpu_model_id="gpu_1"),
+            one(POD, gpu_model_id="gpu_9"),
+            one(VM),
+            one(INSTANCE, prescription="one"),
+            one(INSTANCE, prescription="none"),
+        ],
+        fails=[
+            (one(VM, gpu_model_id="gpu_2"), "gpu_model_id is none of RTX 4090, gpu_9"),
+            (one(INSTANCE, prescription="sixteen"), "the GPU of its prescription is none of"),
+        ],
         unknown=[
+            (one(INSTANCE, prescription="one"), "the catalog of instances is not known"),
             (one(VM, gpu_model_id=UNKNOWN), _known_later("gpu_model_id")),
             (one(VM, gpu_model_id="gpu_2"), "the GPU catalog is not known"),
         ],
@@ -293,6 +327,26 @@ CASES: dict[str, Cases] = {
                 ],
                 "one SSH key opens 2 machines (a, b)",
             ),
+            (
+                # One knows the id already, the other waits for a second key.
+                [
+                    Resource(VM, "a", "a", {"ssh_key_ids": ["k1"]}, {"ssh_key_ids": ["key"]}),
+                    Resource(
+                        VM, "b", "b", {"ssh_key_ids": [UNKNOWN]}, {"ssh_key_ids": ["key", "new"]}
+                    ),
+                    *one(VM, "c", ssh_key_ids=["k1"]),
+                ],
+                "one SSH key lets into 3 machines (a, b, c)",
+            ),
+            (
+                # A rented machine is given the key itself.
+                [
+                    Resource(SSH_KEY, "laptop", "key", {"public_key": ED25519}),
+                    Resource(VM, "a", "a", {"ssh_key_ids": ["k1"]}, {"ssh_key_ids": ["key"]}),
+                    *one(INSTANCE, "b", ssh_public_key=ED25519.rpartition(" ")[0] + " other"),
+                ],
+                "one SSH key lets into 2 machines (a, b)",
+            ),
         ],
         unknown=[(one(VM, ssh_key_ids=[UNKNOWN]), _known_later("ssh_key_ids"))],
     ),
@@ -416,10 +470,12 @@ CASES: dict[str, Cases] = {
         passes=[
             one(RELAY_KEY, model_restrictions=["direct.openai.gpt-4o-mini"]),
             one(MODEL_ALLOWLIST, models=["direct.vllm.meta/llama-3.1:8b"]),
+            one(INFERENCE_CHECK, model="direct.openai.gpt-4o-mini"),
         ],
         fails=[
             (one(RELAY_KEY), "model_restrictions is not set"),
             (one(MODEL_ALLOWLIST, models=["opengpu.vllm.x"]), "a mode that is none of direct"),
+            (one(INFERENCE_CHECK, model="opengpu.vllm.x"), "model has a mode that is none of"),
             (
                 one(RELAY_KEY, model_restrictions=["direct.anthropic.x"]),
                 "a source that is none of openai, vllm",

@@ -93,6 +93,8 @@ def test_a_file_may_have_a_profile_of_its_own(write: Any) -> None:
         ({"exemptions": [{**EXEMPTION, "owner": " "}]}, "exemptions.0.owner: "),
         ({"exemptions": [{**EXEMPTION, "expires": "soon"}]}, "exemptions.0.expires: "),
         ({"exemptions": [{**EXEMPTION, "rule": "public-machin"}]}, "did you mean public-machine?"),
+        ({"exemptions": [{**EXEMPTION, "rule": "bananas"}]}, "there is no rule 'bananas'; see"),
+        ({"exemptions": [{**EXEMPTION, "rule": "data-los"}]}, "did you mean data-loss?"),
         ({"exemptions": [dict(list(EXEMPTION.items())[:3])]}, "exemptions.0.owner: "),
         ({"exempt": []}, "exempt: Extra inputs are not permitted"),
     ],

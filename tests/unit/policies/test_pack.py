@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pulumi_openrelay.cli import main
 from pulumi_openrelay.policies import RULES, Configuration, Exemption, Level
 from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration
 from pulumi_openrelay.policies.message import Kind, Message, parse
+from pulumi_openrelay.policies.of_reviews import OF_REVIEWS
 from pulumi_openrelay.policies.pulumi_pack import USED_EXEMPTIONS, policies
 from pulumi_openrelay.policies.reading import PREFIX, VM
 
@@ -199,6 +201,46 @@ def test_the_list_has_every_rule_with_level_severity_and_description(
 
     assert lines[0] == "profile: development"
     configuration = Configuration(profile="development")
-    for rule, line in zip(RULES, lines[1:], strict=True):
-        words = [rule.name, configuration.level(rule), rule.severity, rule.description]
-        assert line.split(maxsplit=3) == words
+    for rule, line in zip(RULES, lines[1 : len(RULES) + 1], strict=True):
+        words = [rule.name, configuration.level(rule), rule.severity]
+        *columns, description = line.split(maxsplit=3)
+        assert columns == words
+        assert description.startswith(rule.description)
+
+
+def test_the_list_says_what_nobody_has_configured(
+    command: Callable[..., str], tmp_path: Path
+) -> None:
+    def told(profile: str) -> dict[str, str]:
+        lines = command("list", "--profile", profile).splitlines()
+        return {line.split()[0]: line.partition("Not configured: ")[2] for line in lines[1:]}
+
+    needing = {
+        "monthly-budget",
+        "gpu-kinds",
+        "image-registry",
+        "allowed-locations",
+        "relay-models",
+    }
+    assert {name for name, note in told("production").items() if note} == needing
+    assert told("production")["gpu-kinds"] == "passes all."
+    assert told("regulated")["gpu-kinds"] == "not evaluated."
+    (tmp_path / FILE).write_text('{"rules": {"gpu-kinds": {"allowed": ["H100"]}}}')
+    assert told("regulated")["gpu-kinds"] == ""
+
+
+def test_the_list_has_what_only_reviews_judge(command: Callable[..., str]) -> None:
+    lines = command("list", "--profile", "development").splitlines()
+    own = lines[lines.index("of reviews alone:") + 1 :]
+    assert [line.split()[:3] for line in own[:1]] == [["data-loss", "warn", "critical"]]
+    assert [line.split()[0] for line in own] == list(OF_REVIEWS)
+
+
+def test_the_schema_is_printed(command: Callable[..., str]) -> None:
+    assert json.loads(command("schema"))["title"] == FILE
+
+
+def test_a_file_may_name_its_schema(command: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"$schema": "./x.json", "profile": "regulated"}')
+    written = (Path(command("path")) / "policy.json").read_text()
+    assert json.loads(written) == {"profile": "regulated"}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from pulumi_openrelay.policies import RULES, Exemption, Finding, Rule, judge
+from pulumi_openrelay.policies import RULES, Configuration, Exemption, Finding, Rule, judge
 from pulumi_openrelay.policies.message import Kind, parse
 from pulumi_openrelay.policies.message import format as write
 from pulumi_openrelay.policies.reading import Resource, Stack
+from pulumi_openrelay.policies.rule import Demanded
 
 from .cases import CASES, Cases
 
@@ -70,7 +72,7 @@ def test_what_is_bad_is_a_violation_that_says_what_and_how_to_mend_it(rule: Rule
 def test_what_is_unknown_is_said_to_be_not_evaluated(rule: Rule) -> None:
     cases = CASES[rule.name]
     for resources, words in cases.unknown:
-        [found] = held(rule, Stack("prod", resources, cases.account_of_unknown), cases)
+        [found] = held(rule, cases.stack_of_unknown(resources), cases)
         assert found.message.kind is Kind.NOT_EVALUATED
         assert found.message.text.startswith("not evaluated: ")
         assert words in found.message.text
@@ -100,7 +102,7 @@ def test_an_exemption_covers_a_violation_until_its_day(rule: Rule) -> None:
 def test_an_exemption_covers_what_is_not_evaluated_too(rule: Rule) -> None:
     cases = CASES[rule.name]
     for resources, _words in cases.unknown:
-        stack = Stack("prod", resources, cases.account_of_unknown)
+        stack = cases.stack_of_unknown(resources)
         [found] = held(rule, stack, cases, exemption(rule, "*", "2030-01-01"))
         assert found.message.kind is Kind.USED_EXEMPTION
 
@@ -112,7 +114,7 @@ def test_a_rule_holds_in_the_stacks_that_it_is_for(rule: Rule) -> None:
     settings = rule.settings(**{**cases.settings, "stacks": ["staging", "prod-*"]})
 
     assert list(judge(rule, settings, cases.stack(resources))) == []
-    staging = Stack("staging", resources, cases.account)
+    staging = replace(cases.stack(resources), name="staging")
     assert len(list(judge(rule, settings, staging))) == 1
 
 
@@ -140,6 +142,30 @@ def test_a_rule_is_described(rule: Rule) -> None:
     for name, setting in schema["properties"].items():
         assert setting["description"], name
     json.dumps(schema)
+
+
+NEEDING = [rule for rule in RULES if issubclass(rule.settings, Demanded)]
+
+
+@pytest.mark.parametrize("rule", NEEDING, ids=lambda rule: rule.name)
+def test_a_rule_that_nobody_configured_says_so_where_that_is_asked_for(rule: Rule) -> None:
+    cases = CASES[rule.name]
+    stack = cases.stack(cases.fails[0][0])
+    given = rule.settings(**cases.settings)
+    optional, demanded = rule.settings(), rule.settings.model_validate({"required": True})
+
+    assert [s.configured for s in (optional, given) if isinstance(s, Demanded)] == [False, True]
+    assert list(judge(rule, optional, stack)) == []
+    [found] = judge(rule, demanded, stack)
+    assert found.message.kind is Kind.NOT_EVALUATED
+    assert found.message.text.endswith("is not configured")
+    assert found.message.remediation.startswith("configure the rule in openrelay-policy.json")
+    assert list(judge(rule, demanded, cases.stack([]))) == []
+
+
+def test_in_regulated_each_of_them_is_asked_for() -> None:
+    regulated = Configuration(profile="regulated")
+    assert all(regulated.settings(rule).model_dump()["required"] for rule in NEEDING)
 
 
 def test_names_are_unique() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import pulumi_openrelay.relay  # noqa: F401 - declares its kinds
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.policies import RULES, ResourceRule, Rule, judge
 from pulumi_openrelay.policies.message import format as write
