@@ -109,7 +109,7 @@ def test_the_users_own_selection_of_a_stack_stays(stack: Stack) -> None:
     ("program", "sentence"),
     [
         ('raise ValueError("no such dataset")', "the program failed: ValueError: no such dataset"),
-        ("x = (", "the program failed: SyntaxError: '(' was never closed"),
+        ("x = (", "the program failed: __main__.py, line 8: SyntaxError: '(' was never closed"),
         (
             VM.replace("gpu_count=1", "gpu_count=0"),
             "an input is refused: trainer: gpu_count should be greater than or equal to 1, not 0",
