@@ -19,11 +19,16 @@ def cloud() -> Iterator[ServedWorld]:
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path, cloud: ServedWorld) -> Callable[..., Stack]:
-    def make(folder: str = "project", **options: Any) -> Stack:
-        return Stack(tmp_path / folder, cloud, **options)
+def new_stack(tmp_path: Path, cloud: ServedWorld) -> Iterator[Callable[..., Stack]]:
+    made: list[Stack] = []
 
-    return make
+    def make(folder: str = "project", **options: Any) -> Stack:
+        made.append(Stack(tmp_path / folder, cloud, **options))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.end()
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -48,6 +50,24 @@ def cli_directory() -> str:
         check=True,
     )
     return script.stdout.strip().splitlines()[-1]
+
+
+def running(variable: str) -> dict[int, str]:
+    """The command lines of the processes that have this in their environment: NAME=value."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if variable.encode() in (process / "environ").read_bytes().split(b"\0"):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                found[int(process.name)] = b" ".join(words).decode()
+    return found
+
+
+def kill(variable: str) -> None:
+    """End all of them."""
+    for number in running(variable):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def mutations(cloud: ServedWorld) -> list[str]:
@@ -211,6 +231,10 @@ class Stack:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done
+
+    def end(self) -> None:
+        """End what a killed command has left: its language host finds out only when it is asked."""
+        kill(f"PULUMI_HOME={self.environment['PULUMI_HOME']}")
 
     def export(self, *options: str) -> dict[str, Any]:
         """The state, with secrets as ciphertext."""

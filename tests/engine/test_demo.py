@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import ROOT, cli_directory
+from .support import ROOT, cli_directory, kill, running
 from .test_failures import wait_until
 
 WHOLE_SECONDS = 400
@@ -56,13 +55,7 @@ class Demo:
 
     def running(self) -> dict[int, str]:
         """The command lines of all that it has started and that has not ended."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if self.mark.encode() in (process / "environ").read_bytes().split(b"\0"):
-                    words = (process / "cmdline").read_bytes().split(b"\0")
-                    found[int(process.name)] = b" ".join(words).decode()
-        return found
+        return running(self.mark)
 
     def files(self) -> list[str]:
         """What it has written and left."""
@@ -78,9 +71,7 @@ class Demo:
 def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
-    for number in demo.running():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
+    kill(demo.mark)
     demo.process.wait()
 
 
