@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerLost, Conflict, NoCapacity, OpenRelayError, Rejected, ServerError
+from ..errors import (
+    AnswerLost,
+    Conflict,
+    Interrupted,
+    NoCapacity,
+    OpenRelayError,
+    Rejected,
+    ServerError,
+)
 from . import naming
 from .fields import OWNER
 from .remote import (
     LOOKS_AFTER_A_LOST_ANSWER,
+    NOT_NOW,
     SETTLE_SECONDS,
     Patience,
     Remote,
@@ -51,7 +60,7 @@ class Maker:
         self.asked = False
         """True once a create was sent."""
         self._doubted = False
-        """True where an earlier try may have made one beside it."""
+        """True once an answer was lost: there may be one more than this create knows of."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -107,22 +116,31 @@ class Maker:
                 self._end_leftover(row)
 
     def _make(self) -> Row:
+        """One of it. Whatever fails once an answer was lost leaves it unknown whether there is one:
+        the look for it, too."""
+        try:
+            return self._make_one()
+        except (*NOT_NOW, Interrupted) as error:
+            error.outcome_unknown = error.outcome_unknown or self._doubted
+            raise
+
+    def _make_one(self) -> Row:
         """Send the create until it is certain that one was made, and one only."""
         patience = Patience(self._call, self._inputs)
-        attempt, doubted = 0, False
+        attempt = 0
         while True:
             try:
                 row: Row = self._send(attempt)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
             except (AnswerLost, ServerError) as error:
+                self._doubted = True
                 found = self._look_for_lost()
                 if found is not None and not self._kind.shown_once:
                     return found
                 if found is not None:
                     # Nothing gives the secret of it again, so it is of no use.
                     self._end(found["id"])
-                doubted = True
                 # With a key it was repeated often enough already.
                 patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)
             except Conflict:
@@ -132,7 +150,7 @@ class Maker:
                 return found
             except Rejected as error:
                 if error.status == 400 and self._kind.unique_names and attempt < MOST_NAMES_FREED:
-                    self._free_the_name(error, doubted=doubted)
+                    self._free_the_name(error)
                     attempt += 1
                     continue
                 # A key that an earlier attempt used with another body is refused as reused.
@@ -150,7 +168,6 @@ class Maker:
                 if row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end(row["id"])
                 if self._kind.lives(row) and row["id"] not in self._spent:
-                    self._doubted = doubted
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
@@ -212,21 +229,19 @@ class Maker:
                     raise self._kind.taken(row)
         return None
 
-    def _free_the_name(self, error: Rejected, *, doubted: bool) -> None:
+    def _free_the_name(self, error: Rejected) -> None:
         """End what made the API refuse a create of a name that must be unique, where it is this
         resource's own: the secret of it is lost. Raises OpenRelayError where it is another's, or
-        where nothing of the name shows.
-
-        doubted: whether the answer to an earlier try was lost. A list may lag behind.
+        where nothing of the name shows. A list may lag behind.
         """
-        of_the_name = doubted or ABOUT_A_NAME.search(error.message) or not error.message
+        of_the_name = self._doubted or ABOUT_A_NAME.search(error.message) or not error.message
         until = self._call.now() + (SETTLE_SECONDS if of_the_name else 0.0)
         while True:
             looked = self._call.now()
             for row in self._rows(looked).values():
                 if self._kind.called(row) != self._name or row["id"] in self._spent:
                     continue
-                new = doubted and row["id"] not in self._before
+                new = self._doubted and row["id"] not in self._before
                 anothers = row["id"] in self._session.history.anothers(self._call.urn)
                 if anothers or not (new or (self._has_my_name(row) and self._is_young(row))):
                     raise self._kind.taken(row)

@@ -119,3 +119,24 @@ def test_what_the_api_has_named_is_recorded_though_the_look_for_a_second_one_fai
 
     stack.up(wanted)
     stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [HOOK, "relay:Instance"])
+def test_a_look_that_fails_after_a_lost_create_leaves_it_unknown_and_the_next_up_finds_it(
+    token: str,
+) -> None:
+    stack, wanted = Stack(token), program(token, least=True)
+    listed = stack.kind.listed.path.replace("{org}", "[^/]+")
+    stack.world.faults.lose_answer("POST", f"{listed}(/create)?$")
+    refused = {"type": "status", "status": 429, "headers": {"Retry-After": "3600"}}
+    rule = {"method": "GET", "path_regex": f"{listed}$"}
+    stack.world.faults.add({"match": rule, "skip": 1, "times": None, "action": refused})
+
+    said = failure(stack, wanted)
+
+    assert said is not None
+    assert "whether it was created is unknown" in said
+    stack.world.faults.clear()
+    stack.scheduler.clock.advance(3600)
+    stack.up(wanted)
+    stack.assert_nothing_lost()
