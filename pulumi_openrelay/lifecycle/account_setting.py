@@ -60,6 +60,12 @@ class SettingLifecycle(Lifecycle):
         call.hide(outputs)
         before = outputs.get(BEFORE)
         if history.lives_on(call.urn, resource_id, outputs.get(MADE)):
+            fields = kind.fields.values()
+            if any(field.role is Role.UPDATES and field.readable for field in fields):
+                call.warn(
+                    "it was replaced on demand, so that a delete will leave it as it is now: what "
+                    "it was before this stack had it is not known any more"
+                )
             return
         if before is None or not history.claims_name(call.urn, kind.token, SINGLETON):
             why = "another resource of this program sets it"

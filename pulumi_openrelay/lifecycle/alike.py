@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import Ambiguous, OpenRelayError
 from .journal import Note
-from .make import Maker, made_at
-from .remote import SETTLE_SECONDS, Remote, describe
+from .make import CLOCK_SECONDS, Maker, made_at
+from .remote import SETTLE_SECONDS, describe
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
 
 LATEST_SECONDS = 600.0
 """How long after it was sent a create may still do its work."""
-CLOCK_SECONDS = 5.0
-"""How much earlier than it was sent a create may look to have done its work: an API's clocks
-differ, and each tells whole seconds."""
 RECENT_SECONDS = 3600.0
 """Whoever was made longer ago is no leftover worth a warning."""
 
@@ -43,11 +40,11 @@ class AlikeMaker(Maker):
             if row is None and note is not None:
                 row = self._left_by(note)
             found = "own" if row is not None else None
+            if note is not None:
+                self._let_go(note, row)
             if row is None:
                 if note is None:
                     self._warn_of_alikes()
-                else:
-                    self._let_go(note)
                 row = self._make_noted()
             self._session.history.own(self._call.urn, str(row["id"]), None)
         return row, found
@@ -74,7 +71,7 @@ class AlikeMaker(Maker):
         Looks as long as a list may lag behind, since another create would make a second one.
         """
         if note.made is not None:
-            row = self._named_by(note)
+            row = self._named(note.made)
             return next(iter(self._fitting([row] if row is not None else [])), None)
         while True:
             looked = self._api_time()
@@ -84,21 +81,21 @@ class AlikeMaker(Maker):
                 return row
             self._call.wait(2.0)
 
-    def _let_go(self, note: Note) -> None:
-        """What an earlier attempt made with other inputs, or what failed: end what is certainly
-        this resource's own, and warn of what may be."""
-        row = self._named_by(note)
-        if row is not None and row["id"] not in self._others() and self._kind.lives(row):
-            self._end_leftover(row)
-        if note.made is None:
+    def _let_go(self, note: Note, kept: Row | None) -> None:
+        """What earlier attempts made with other inputs, or what failed: end what is certainly this
+        resource's own once the new one stands, and warn of what may be."""
+        known = {*self._others(), *([kept["id"]] if kept else [])}
+        for made in (*note.left, note.made):
+            row = self._named(made) if made is not None and made not in known else None
+            if row is not None and self._kind.lives(row):
+                self._end_later(row)
+        if note.made is None and kept is None:
             self._warn_of(note, set())
 
-    def _named_by(self, note: Note) -> Row | None:
+    def _named(self, made: str) -> Row | None:
         """What the API has named as made, as it is now."""
-        if note.made is None:
-            return None
-        remote = Remote(self._session, self._kind, self._call, note.made, new=self._inputs)
-        return remote.find(self._call.now())
+        row = self._remote(made).find(self._call.now())
+        return None if row is None else {**row, "id": made}
 
     def _warn_of(self, note: Note, known: set[str]) -> None:
         not_it = {*known, *self._others(), *self._spent}
@@ -110,12 +107,15 @@ class AlikeMaker(Maker):
     def _make_noted(self) -> Row:
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         now = self._api_time()
-        self._note = Note(now, now, tuple(self._before))
+        left = tuple(row["id"] for row in self.left)
+        self._note = Note(now, now, tuple(self._before), left=left)
         try:
             row = self._make()
         except OpenRelayError as error:
             if not error.outcome_unknown:
                 journal.forget(owner, urn)
+                if self._earlier is not None and self.left:
+                    journal.write(owner, urn, self._earlier)
             raise
         journal.write(owner, urn, replace(self._note, made=str(row["id"])))
         return row

@@ -326,6 +326,12 @@ class Kind:
             f"{adopt}import it if a run that was cut off made it, or choose another name",
         )
 
+    def set_aside(self, remote: Remote, name: str) -> bool:
+        """Give it this name, so that another can have its own, where that is done in place and
+        the API allows no two of a name; whether it was done."""
+        del remote, name
+        return False
+
     def rate(self, row: Row) -> int | None:
         """US cents an hour that it bills while it runs, None where the API does not say."""
         cents = row.get("pricePerHourCents")

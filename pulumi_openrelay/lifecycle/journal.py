@@ -20,13 +20,15 @@ from typing import Any, Protocol
 class Note:
     """first, last: when the first and the last create was sent, in seconds since the epoch by the
     API's clock. before: the ids that existed. made: the id that the API answered with, None until
-    it has answered; or one that a request has given itself. found: what a setting was."""
+    it has answered; or one that a request has given itself. found: what a setting was. left: the
+    ids of what earlier attempts made, which is ended once what the note is about stands."""
 
     first: float
     last: float
     before: tuple[str, ...] = ()
     made: str | None = None
     found: Mapping[str, Any] | None = None
+    left: tuple[str, ...] = ()
 
 
 class Journal(Protocol):
@@ -85,7 +87,8 @@ class NoteFiles:
 def _read(file: Path) -> Note | None:
     try:
         note = json.loads(file.read_text())
-        return Note(**{**note, "before": tuple(note["before"])})
+        ids = {name: tuple(note.get(name, ())) for name in ("before", "left")}
+        return Note(**{**note, **ids})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
+    RETRY,
     AnswerLost,
+    ApiError,
     Conflict,
     Interrupted,
     NoCapacity,
     OpenRelayError,
+    RateLimited,
     Rejected,
     ServerError,
+    Unreachable,
 )
 from . import naming
 from .fields import OWNER
@@ -38,6 +42,9 @@ MOST_SPENT_KEYS = 20
 MOST_NAMES_FREED = 3
 ABOUT_A_NAME = re.compile(r"name|exist|already|duplicate|taken|unique|in use", re.IGNORECASE)
 """What a refusal says that may be about a name."""
+CLOCK_SECONDS = 5.0
+"""How much earlier than it was sent a create may look to have done its work: an API's clocks
+differ, and each tells whole seconds."""
 
 
 class Maker:
@@ -55,12 +62,17 @@ class Maker:
         self._spent = {self._replaced_id}
         """Ids that a repeated key may answer with, and that are not what is to be made."""
         self._began = call.now()
+        self._first = 0.0
         self._before: Rows = {}
         self._twins: Sequence[Row] = []
+        self._made_room = False
         self.asked = False
         """True once a create was sent."""
         self._doubted = False
         """True once an answer was lost: there may be one more than this create knows of."""
+        self.left: list[Row] = []
+        """What earlier attempts made, which is ended once the new one stands: after a
+        `--target-replace`, no call has named the recorded one before, and it is one of these."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -71,7 +83,7 @@ class Maker:
             return row, "own"
         others = [row for row in self._living() if not self._has_my_name(row)]
         anothers = self._session.history.anothers(self._call.urn)
-        twins = [r for r in others if r["id"] not in anothers and kind.twin(r, self._inputs)]
+        twins = [row for row in others if row["id"] not in anothers and self._is_twin(row)]
         if twins and self._inputs.get("adopt"):
             return self._only(twins), "adopted"
         if twins and not kind.create.idempotent:
@@ -87,13 +99,15 @@ class Maker:
         return made, "own" if made["id"] in self._before else None
 
     def _left_by_name(self) -> Row | None:
-        """What an earlier attempt left of this very name; whatever else it left is ended."""
-        kind, name = self._kind, self._name
+        """What an earlier attempt left of this very name; whatever else it left is ended once the
+        new one stands."""
+        kind = self._kind
+        self._first = self._api_time()
         mine = [row for row in self._living() if self._has_my_name(row)]
-        mine.sort(key=lambda r: (kind.called(r) != name, str(made_at(kind, r)), r["id"]))
-        keeps = bool(mine) and kind.called(mine[0]) == name and kind.is_of_use(mine[0])
+        mine.sort(key=lambda r: (not self._is_twin(r), str(made_at(kind, r)), r["id"]))
+        keeps = bool(mine) and self._is_twin(mine[0]) and kind.is_of_use(mine[0])
         for row in mine[1:] if keeps else mine:
-            self._end_leftover(row)
+            self._end_later(row)
         return mine[0] if keeps else None
 
     def _living(self) -> list[Row]:
@@ -110,21 +124,33 @@ class Maker:
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
         was last read since the create began."""
+        self._end_left()
         for row in self._rows(self._began).values():
             others = row["id"] not in (resource_id, self._replaced_id, *self._before)
             if others and self._kind.lives(row) and self._has_my_name(row):
-                self._end_leftover(row)
+                made = made_at(self._kind, row)
+                if made is not None and made >= self._first - CLOCK_SECONDS:
+                    self._end(row["id"])
+                elif row["id"] not in self._spent:
+                    self._warn_of_older(row)
 
     def _make(self) -> Row:
-        """One of it. Whatever fails once an answer was lost leaves it unknown whether there is one:
-        the look for it, too."""
+        """One of it. A refusal says what may be in the way; whatever fails once an answer was lost,
+        the look for it too, leaves it unknown whether there is one."""
         try:
-            return self._make_one()
-        except (*NOT_NOW, Interrupted) as error:
-            error.outcome_unknown = error.outcome_unknown or self._doubted
+            return self._send_until_made()
+        except (ApiError, AnswerLost, Unreachable, Interrupted) as error:
+            if self._doubted and isinstance(error, (*NOT_NOW, Interrupted)):
+                error.outcome_unknown = True
+            if self.left and isinstance(error, ApiError) and not error.outcome_unknown:
+                ids = ", ".join(row["id"] for row in self.left)
+                error.advice = (
+                    f"{error.advice or RETRY}; {ids} of this resource was left as it is: if no "
+                    f"state records it and it is in the way, end it"
+                )
             raise
 
-    def _make_one(self) -> Row:
+    def _send_until_made(self) -> Row:
         """Send the create until it is certain that one was made, and one only."""
         patience = Patience(self._call, self._inputs)
         attempt = 0
@@ -132,7 +158,11 @@ class Maker:
             try:
                 row: Row = self._send(attempt)
             except NoCapacity as error:
-                patience.wait_or_raise(error)
+                if not self._make_room(error):
+                    patience.wait_or_raise(error)
+            except RateLimited as error:
+                if not self._make_room(error):
+                    raise
             except (AnswerLost, ServerError) as error:
                 self._doubted = True
                 found = self._look_for_lost()
@@ -143,12 +173,15 @@ class Maker:
                     self._end(found["id"])
                 # With a key it was repeated often enough already.
                 patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)
-            except Conflict:
+            except Conflict as error:
                 found = None if self._kind.create.idempotent else self._in_the_way()
-                if found is None:
+                if found is not None:
+                    return found
+                if not self._make_room(error):
                     raise
-                return found
             except Rejected as error:
+                if self._kind.unique_names and self._make_room(error):
+                    continue
                 if error.status == 400 and self._kind.unique_names and attempt < MOST_NAMES_FREED:
                     self._free_the_name(error)
                     attempt += 1
@@ -157,6 +190,8 @@ class Maker:
                 reused = "idempoten" in f"{error.code} {error.message}".lower()
                 tries = MOST_SPENT_KEYS if reused else 1
                 if error.status != 422 or not self._kind.create.idempotent or attempt >= tries:
+                    if self._make_room(error):
+                        continue
                     raise
                 found = self._look_for_lost()
                 if found is not None:
@@ -165,9 +200,10 @@ class Maker:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
-                if row["id"] in self._before and not self._kind.is_of_use(row):
-                    self._end(row["id"])
-                if self._kind.lives(row) and row["id"] not in self._spent:
+                lives = self._kind.lives(row)
+                if lives and row["id"] in self._before and not self._kind.is_of_use(row):
+                    self._end_later(row)
+                if lives and row["id"] not in self._spent:
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
@@ -221,12 +257,14 @@ class Maker:
             rows = self._rows(self._call.now()).values()
             living = [r for r in rows if self._kind.lives(r) and r["id"] != self._replaced_id]
             for row in living:
-                own = self._has_my_name(row) and self._kind.called(row) == self._name
+                own = self._has_my_name(row) and self._is_twin(row)
                 if own and self._kind.is_of_use(row):
                     return row
             for row in living:
-                if self._kind.twin(row, self._inputs):
+                if self._is_twin(row) and row["id"] not in self._spent:
                     raise self._kind.taken(row)
+            if any(self._is_twin(row) for row in self.left):
+                return None
         return None
 
     def _free_the_name(self, error: Rejected) -> None:
@@ -260,22 +298,25 @@ class Maker:
             and row["id"] not in self._spent
             and row["id"] not in self._session.history.anothers(self._call.urn)
             and self._kind.lives(row)
-            and self._kind.twin(row, self._inputs)
+            and self._is_twin(row)
         ]
 
     def _perhaps_ours(self, error: Rejected) -> OpenRelayError:
         """An earlier attempt made one of this name with other inputs, and one of this name lives:
-        nothing tells whether they are the same."""
+        nothing tells whether they are the same, nor whether it is the recorded one, which
+        `--target-replace` does not name."""
         ids = ", ".join(row["id"] for row in self._twins)
         return OpenRelayError(
             f"an earlier attempt made a {self._kind.noun} of this name with other inputs, which "
-            f"may be the one that lives ({ids}; {error.message or error.status})",
-            "end that one, take it over with adopt=True, or choose another name",
+            f"may be the one that lives ({ids}; {error.message or error.status}), and that may be "
+            f"the recorded one",
+            "change name, or run `pulumi up` without --target-replace; if no state records it, end "
+            "it or take it over with adopt=True",
         )
 
     def _warn_of_twins(self, made: Row) -> None:
         for row in self._twins:
-            if row["id"] != made["id"]:
+            if row["id"] != made["id"] and row["id"] not in self._spent:
                 self._call.warn(
                     f"another {self._kind.noun} of the name {self._kind.called(row)!r} exists "
                     f"({row['id']}, {describe(row)}); it is not touched"
@@ -290,23 +331,86 @@ class Maker:
             )
         return twins[0]
 
-    def _end_leftover(self, row: Row) -> None:
-        """End what an attempt of this very resource left unrecorded, unless it has grown old.
+    def _end_later(self, row: Row) -> None:
+        """End what an attempt of this very resource left, once the new one stands, unless it has
+        grown old. Raises OpenRelayError where it may be recorded and the program protects it.
 
         A state restored from a backup makes a recorded machine look like a leftover, and one that
         has lived for a day may hold data.
         """
-        if self._is_young(row):
-            self._end(row["id"])
+        if row["id"] in self._spent:
             return
+        self._refuse_protected(row)
+        self._spent.add(row["id"])
+        if self._is_young(row):
+            self.left.append(row)
+        else:
+            self._warn_of_older(row)
+
+    def _warn_of_older(self, row: Row) -> None:
         self._call.warn(
-            f"an older {self._kind.noun} of this resource that no state records is left as it is: "
-            f"{self._kind.called(row)} ({self._with_rate(row)}); end it if nobody needs it"
+            f"an older {self._kind.noun} of this resource is left as it is: "
+            f"{self._kind.called(row)} ({self._with_rate(row)}); if no state records it, end it "
+            f"unless somebody needs it"
         )
+
+    def _refuse_protected(self, row: Row) -> None:
+        """Raise OpenRelayError where the program protects what may be the recorded one."""
+        protected = self._inputs.get("deletion_protection") is True
+        if not protected or self._replaced_id is not None:
+            return
+        now = self._remote(row["id"]).find(self._call.now())
+        if now is None or not self._kind.lives(now):
+            return  # the list lags behind
+        raise OpenRelayError(
+            f"one of this resource exists already ({self._with_rate(row)}), and "
+            f"deletion_protection is on",
+            "run `pulumi up` without --target-replace, or set deletion_protection=False first, "
+            "which lets it be ended",
+        )
+
+    def _end_left(self) -> None:
+        """End what earlier attempts left, now that the new one stands."""
+        if self.left:
+            self._call.deadline = self._call.now() + self._kind.delete_seconds
+        while self.left:
+            end_left(self._remote(self.left[0]["id"]))
+            del self.left[0]
+
+    def _make_room(self, error: ApiError) -> bool:
+        """Whether what earlier attempts left, and what may be why the API refuses the create, was
+        got out of the way.
+
+        Where a call has named the recorded one, it is none of these, and they go. Else one of
+        them may be it, and only what has the very name of the new one has to give way.
+        """
+        if self._made_room or not self.left:
+            return False
+        self._made_room = True
+        going = list(self.left)
+        if self._replaced_id is None:
+            named = not self._kind.create.idempotent and isinstance(error, (Conflict, Rejected))
+            going = [row for row in self.left if named and self._is_twin(row)]
+            aside = [row for row in going if self._set_aside(row)]
+            if aside or not isinstance(error, Conflict):
+                return bool(aside)
+        for row in going:
+            self._remote(row["id"]).end()
+            self.left.remove(row)
+        return bool(going)
+
+    def _set_aside(self, row: Row) -> bool:
+        """Let the recorded one, if it is that, live on under another name until this one
+        stands."""
+        other = naming.suffix(self._owner, self._call.urn, {}, row["id"])
+        return self._kind.set_aside(self._remote(row["id"]), self._prefix + other)
 
     def _is_young(self, row: Row) -> bool:
         made = made_at(self._kind, row)
         return made is not None and self._api_time() - made < YOUNG_SECONDS
+
+    def _is_twin(self, row: Row) -> bool:
+        return self._kind.twin(row, self._inputs)
 
     def _with_rate(self, row: Row) -> str:
         rate = self._kind.rate(row)
@@ -320,10 +424,42 @@ class Maker:
 
     def _end(self, resource_id: str) -> None:
         self._spent.add(resource_id)
-        Remote(self._session, self._kind, self._call, resource_id, new={}).ask_to_end()
+        self._remote(resource_id).ask_to_end()
+
+    def _remote(self, resource_id: str) -> Remote:
+        return Remote(self._session, self._kind, self._call, resource_id, new=self._inputs)
 
     def _rows(self, since: float) -> Rows:
         return self._session.rows(self._call, self._kind.listed, since)[0]
+
+
+def end_left(remote: Remote) -> None:
+    """End what an earlier attempt left. What bills nothing and is in use stays, with a warning: its
+    users may let go of it only after this."""
+    kind, caller = remote.kind, remote.caller
+    held = [] if kind.bills else kind.blockers(remote.listed(caller.now()) or {})
+    why = f"it is held by {', '.join(held)}"
+    try:
+        if not held:
+            remote.end()
+            return
+    except Conflict as error:
+        if kind.bills:
+            raise _not_ended(remote.id, error) from error
+        why = error.what
+    except Interrupted:
+        raise
+    except OpenRelayError as error:
+        raise _not_ended(remote.id, error) from error
+    caller.warn(
+        f"another {kind.noun} of this resource is left as it is: {remote.id} ({why}); if no state "
+        f"records it, end it unless somebody needs it"
+    )
+
+
+def _not_ended(resource_id: str, error: OpenRelayError) -> OpenRelayError:
+    what = f"an earlier one of this resource could not be ended: {resource_id}: {error.what}"
+    return OpenRelayError(what, error.advice)
 
 
 def made_at(kind: Kind, row: Row) -> float | None:

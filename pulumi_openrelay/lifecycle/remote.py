@@ -151,6 +151,14 @@ class Remote:
         self.seen = row or self.seen
         return row, looked
 
+    def end(self) -> None:
+        """End it, and wait until it is gone for good; what this operation has asked to end already
+        is only waited for."""
+        asked = self.id in self.session.history.ended
+        row = {} if asked else self.ask_to_end()
+        if row is not None and self.kind.states is not None and self.kind.lives(row):
+            self.wait_until_ended()
+
     def ask_to_end(self) -> Row | None:
         """Send the request that ends it: its row, or None where it is gone already.
 

@@ -27,9 +27,9 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import MADE, OWNER, READY, SERVED, Role
+from .fields import LEFT, MADE, OWNER, READY, SERVED, Role
 from .journal import Note
-from .make import Maker, made_at
+from .make import Maker, end_left, made_at
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
@@ -140,6 +140,9 @@ class Lifecycle:
         kind, call = self.kind, self.call
         call.hide(inputs)
         self._set_deadline()
+        # After `--target-replace` no diff has told what the program says now.
+        lifted = inputs.get("deletion_protection") is not True
+        self.session.history.protection(call.urn, lifted=lifted)
         make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
@@ -173,6 +176,8 @@ class Lifecycle:
         except Exception as error:
             reason = self._reason(error)
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
+            if maker.left:
+                outputs[LEFT] = [row["id"] for row in maker.left]
             if isinstance(reason, MachineFailed):
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
@@ -205,7 +210,9 @@ class Lifecycle:
                 self._change(remote, changing)
             if ready and not remote.sent and not changing:
                 return outputs
-            return self._settled(remote, outputs)
+            settled = self._settled(remote, outputs)
+            self._end_left(remote, outputs)
+            return {name: value for name, value in settled.items() if name != LEFT}
         except Exception as error:
             reason = self._reason(error)
             if ready and not remote.sent:
@@ -248,6 +255,8 @@ class Lifecycle:
         if kind.states is not None and outputs.get(READY) is False:
             state = condition({"status": now.get("status")})
             unwell = f"it was not ready when it was made or changed, and {state}"
+        elif outputs.get(LEFT):
+            unwell = f"{', '.join(outputs[LEFT])} of this resource is still to be ended"
         return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
@@ -273,13 +282,14 @@ class Lifecycle:
         call.deadline = call.now() + (call.timeout or kind.delete_seconds)
         remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
         try:
-            row = remote.ask_to_end()
-            if row is not None and kind.states is not None and kind.lives(row):
-                remote.wait_until_ended()
+            remote.end()
         except Exception as error:
             raise Failed(
                 sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
             ) from error
+        for left in outputs.get(LEFT, ()):
+            if left not in self.session.history.ended:
+                self._warn_of_left(left)
         if self.session.history.own_id(call.urn) in (None, resource_id):
             self._warn_of_note(resource_id, outputs)
             self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
@@ -352,15 +362,34 @@ class Lifecycle:
         lifted = self.session.history.protection_is_lifted(self.call.urn)
         if outputs.get("deletion_protection") is not True or lifted:
             return
-        what = f"{because} cannot change without a new one" if because else "it is to be deleted"
-        raise Failed(
-            sentences.sentence(
-                self.kind.noun,
-                self.call.name,
-                f"{what}, and deletion_protection is on",
-                f"nothing was changed ({resource_id})",
-                "set deletion_protection=False and run `pulumi up` first",
-            )
+        new = self.session.history.own_id(self.call.urn)
+        holds = f"nothing was changed ({resource_id})"
+        advice = "set deletion_protection=False and run `pulumi up` first"
+        if because:
+            what = f"{because} cannot change without a new one"
+        elif new in (None, resource_id):
+            what = "it is to be deleted"
+        else:
+            what = f"the one that it replaces is to be deleted ({resource_id})"
+            holds = f"both exist and are recorded, and the new one is {new}"
+            advice = "set deletion_protection=False and run `pulumi up`, which ends the old one"
+        what = f"{what}, and deletion_protection is on"
+        raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+
+    def _end_left(self, remote: Remote, outputs: Bag) -> None:
+        """End what the create that this update goes on with has left to be ended, unless the
+        program protects it by now."""
+        for left in outputs.get(LEFT, ()):
+            if remote.new.get("deletion_protection") is True:
+                self._warn_of_left(left)
+                continue
+            self.call.deadline = self.call.now() + self.kind.delete_seconds
+            end_left(Remote(self.session, self.kind, self.call, left, new=remote.new))
+
+    def _warn_of_left(self, resource_id: str) -> None:
+        self.call.warn(
+            f"an earlier {self.kind.noun} of this resource is left as it is: {resource_id}; if no "
+            f"state records it, end it unless somebody needs it"
         )
 
     def _refuse_kept(self, resource_id: str, outputs: Bag) -> None:

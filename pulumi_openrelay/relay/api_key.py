@@ -162,6 +162,10 @@ class ApiKeyKind(Kind, resource=ApiKey):
         verb = "revoke" if key.new.get("enabled") is False else "unrevoke"
         key.send("POST", f"/v2/customer/keys/{{id}}/{verb}", repeatable=True)
 
+    def set_aside(self, remote: Remote, name: str) -> bool:
+        remote.send("PATCH", "/v2/customer/keys/{id}", {"name": name})
+        return True
+
     def surprises(self, row: Row) -> Iterator[str]:
         if row.get("is_superkey") is True:
             yield (

@@ -96,8 +96,8 @@ class Stack:
 
     # Operations: each returns the ids of the API's operations that were to change something
 
-    def up(self, program: Program) -> list[str]:
-        return self._operate(lambda: self.engine.up(program))
+    def up(self, program: Program, *, target_replace: str | None = None) -> list[str]:
+        return self._operate(lambda: self.engine.up(program, target_replace=target_replace))
 
     def refresh(self) -> list[str]:
         return self._operate(self.engine.refresh)
@@ -248,10 +248,10 @@ def program(token: str, *, least: bool = False, **changes: Any) -> Program:
     return {**needs, NAME: Declared(token, inputs)}
 
 
-def failure(stack: Stack, program: Program) -> str | None:
+def failure(stack: Stack, program: Program, *, target_replace: str | None = None) -> str | None:
     """What an up of the program fails with, None where it does not."""
     try:
-        stack.up(program)
+        stack.up(program, target_replace=target_replace)
     except OperationFailed as failed:
         return str(failed)
     return None

@@ -277,3 +277,50 @@ def test_a_protected_machine_is_neither_replaced_nor_deleted_until_the_program_s
     assert [vm.id for vm in cloud.world.live_vms()] != [machine]
     assert stack.destroy().code == 0
     assert cloud.world.live_vms() == []
+
+
+def test_a_protected_machine_outlives_a_replacement_on_demand(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    assert stack.up(PROTECTED).code == 0
+    vm = stack.resources()["trainer"]
+    cloud.world.log.clear()
+    bigger = PROTECTED.replace("gpu_count=1", "gpu_count=2")
+
+    refused = stack.up(bigger, "--target-replace", vm["urn"])
+
+    (error,) = refused.errors
+    assert error.startswith(f"VM 'trainer': one of this resource exists already ({vm['id']}, ")
+    assert error.endswith(
+        "), and deletion_protection is on; nothing was created; run `pulumi up` without "
+        "--target-replace, or set deletion_protection=False first, which lets it be ended"
+    )
+    assert mutations(cloud) == []
+    assert stack.resources()["trainer"]["id"] == vm["id"]
+    assert stack.preview(PROTECTED).changed == {}
+    lifted = stack.up(bigger.replace("=True", "=False"), "--target-replace", vm["urn"])
+    assert lifted.code == 0, lifted.text
+    assert [each.id for each in cloud.world.live_vms()] == [stack.resources()["trainer"]["id"]]
+    assert mutations(cloud).count(f"POST /v1/vms/{vm['id']}/terminate") == 1
+
+
+def test_a_replacement_on_demand_that_cannot_be_made_costs_no_machine(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    program = PROTECTED.replace("=True", "=False")
+    assert stack.up(program).code == 0
+    vm = stack.resources()["trainer"]
+    code = "INSUFFICIENT_GPU_CAPACITY"
+    cloud.world.faults.status(503, "POST", "/vms/create$", code=code)
+    bigger = program.replace("gpu_count=1", "gpu_count=2")
+
+    refused = stack.up(bigger, "--target-replace", vm["urn"])
+
+    (error,) = refused.errors
+    assert "there is no capacity for it right now" in error
+    assert f"{vm['id']} of this resource was left as it is" in error
+    assert [each.id for each in cloud.world.live_vms()] == [vm["id"]]
+    assert stack.resources()["trainer"]["id"] == vm["id"]
+    assert stack.up(bigger, "--target-replace", vm["urn"]).code == 0
+    assert [each.id for each in cloud.world.live_vms()] == [stack.resources()["trainer"]["id"]]
+    assert stack.preview().changed == {}

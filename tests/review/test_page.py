@@ -182,7 +182,7 @@ def test_the_page_says_what_the_comment_folds_away(
         "is replaced because of",
         "BLOCK: trainer: it is replaced because of",
         "data loss: its disk ends with it",
-        "Nobody can tell what web costs",
+        "The rate of web is unknown",
         "no-public-machines",
         "until 2030: a demo",
         "Unchanged: 30",

@@ -5,14 +5,14 @@ records of their outcomes. `tests/engine` holds the provider to the real one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
-from pulumi_openrelay.lifecycle.fields import OWNER
+from pulumi_openrelay.lifecycle.fields import OWNER, SERVED
 from pulumi_openrelay.lifecycle.life import life
 from pulumi_openrelay.lifecycle.run import Lifecycle
 from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
@@ -101,11 +101,13 @@ class Engine:
         self.warnings: list[str] = []
         self.process = Process(owner)
         """The plugin of the latest operation."""
+        self.operations: dict[object, _Operation] = {}
+        """All that there were, by their plugins."""
 
     def up(self, program: Program, *, target_replace: str | None = None) -> None:
         """Bring the state to what the program says. Raises OperationFailed."""
-        operation = _Operation(self)
-        operation.deploy(program, target_replace)
+        operation = _Operation(self, program, target_replace)
+        operation.deploy()
         operation.delete([r for r in operation.state if r.delete or r.name not in program])
 
     def refresh(self) -> None:
@@ -128,8 +130,14 @@ class _Operation:
     Where the CLI dies, the state stays as it was then; the plugin goes on with what it has.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, program: Program | None = None, target_replace: str | None = None
+    ) -> None:
         self.engine = engine
+        self.program = program or {}
+        self.target = target_replace
+        self.deleting: set[str] = set()
+        """The ids that it is to delete."""
         self.state = engine.state
         self.scheduler = engine.scheduler
         self.process = engine.process = Process(engine.owner, let_go=self._let_go)
@@ -137,19 +145,40 @@ class _Operation:
         relay = engine.connect_relay
         self.relay = self.session if relay is None else relay(self.process)
         self.errors: list[str] = []
+        engine.operations[self.process] = self
+
+    def may_end(self, thing: str, alive: Collection[str]) -> bool:
+        """Whether the plugin may ask for the end of a thing: what is recorded ends by the engine's
+        own delete, or where the program says so."""
+        recorded = [record for record in self.engine.state if record.id == thing]
+        return all(self._is_to_end(record, alive) for record in recorded)
+
+    def _is_to_end(self, record: Record, alive: Collection[str]) -> bool:
+        given_up = (record.outputs.get("on_failure"), record.outputs.get("on_timeout"))
+        if "delete" in given_up and not record.outputs.get(SERVED):
+            return True
+        declared = self.program.get(record.name)
+        lifted = declared is not None and declared.inputs.get("deletion_protection") is not True
+        if record.outputs.get("deletion_protection") is True and not lifted:
+            return False
+        if record.delete or record.id in self.deleting:
+            return True
+        # What is replaced on demand ends as soon as the new one stands.
+        new = self._session_of(record.kind).history.own_id(self._urn(record.name, record.kind))
+        return record.name == self.target and new != record.id and new in alive
 
     # Phases
 
-    def deploy(self, program: Program, target_replace: str | None) -> None:
+    def deploy(self) -> None:
         tasks: dict[str, Task] = {}
 
         def work(name: str) -> None:
-            declared = program[name]
+            declared = self.program[name]
             self.scheduler.join([tasks[need] for need in sorted(declared.needs)])
             if not self.errors:
-                self._register(name, declared, targeted=name == target_replace)
+                self._register(name, declared, targeted=name == self.target)
 
-        for name in program:
+        for name in self.program:
             tasks[name] = self._begin(partial(work, name))
         self._finish(list(tasks.values()))
 
@@ -161,6 +190,7 @@ class _Operation:
             self.scheduler.join(users)
             if not self.errors:
                 self._goes_on()
+                self.deleting.add(record.id)
                 self._life(record.name, record.kind).delete(record.id, dict(record.outputs))
                 self.state.remove(record)
 
@@ -236,6 +266,7 @@ class _Operation:
             inputs = self._check(life, {}, news)
             if deletes_first:
                 self._goes_on()
+                self.deleting.add(old.id)
                 life.delete(old.id, dict(old.outputs))
                 self.state.remove(old)
             remains = None if deletes_first else old
@@ -309,11 +340,15 @@ class _Operation:
         return value
 
     def _life(self, name: str, kind: str, timeout: float = 0.0) -> Lifecycle:
-        urn = f"urn:pulumi:{self.engine.name}::sim::pulumi-python:dynamic/{kind}::{name}"
-        call = SimulatedCall(self.scheduler, self.process, urn, timeout)
+        call = SimulatedCall(self.scheduler, self.process, self._urn(name, kind), timeout)
         call.warnings = self.engine.warnings
-        of = (KINDS | ACTIONS)[kind]
-        return life(of, self.relay if of.service is RELAY else self.session, call)
+        return life((KINDS | ACTIONS)[kind], self._session_of(kind), call)
+
+    def _session_of(self, kind: str) -> Session:
+        return self.relay if (KINDS | ACTIONS)[kind].service is RELAY else self.session
+
+    def _urn(self, name: str, kind: str) -> str:
+        return f"urn:pulumi:{self.engine.name}::sim::pulumi-python:dynamic/{kind}::{name}"
 
 
 def _recorded(state: list[Record], name: str) -> Record | None:

@@ -109,6 +109,8 @@ class Account:
             if rng.random() < 0.3:
                 inputs["on_failure"] = rng.choice(("keep", "delete"))
                 inputs["on_timeout"] = rng.choice(("keep", "delete"))
+            if rng.random() < 0.2:
+                inputs["deletion_protection"] = True
             timeout = rng.choice((0.0, 0.0, 0.0, 40.0, 300.0))
             program[f"box{n}"] = Declared("relay:Instance", inputs, timeout)
         for n in range(rng.randint(0, 2)):
@@ -127,7 +129,7 @@ class Account:
         old = program[name]
         inputs: dict[str, Any] = dict(old.inputs)
         match old.kind:
-            case "relay:Instance" if rng.random() < 0.3:
+            case "relay:Instance" if rng.random() < 0.3 and not is_protected(old):
                 return {k: v for k, v in program.items() if k not in (name, "check")}
             case "relay:Instance":
                 inputs["image"] = rng.choice(IMAGES)
@@ -215,6 +217,11 @@ class Account:
     def _ask(self, method: str, path: str, body: Any = None) -> None:
         answer = self.world.call(method, path, body)
         assert answer.status < 300, answer.body
+
+
+def is_protected(declared: Declared) -> bool:
+    """Whether the program protects it."""
+    return declared.inputs.get("deletion_protection") is True
 
 
 def _instance(key: str) -> dict[str, Any]:

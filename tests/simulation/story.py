@@ -19,12 +19,12 @@ from pulumi_openrelay.config import Settings
 from pulumi_openrelay.emulator import World
 from pulumi_openrelay.emulator.inference_states import Cluster
 from pulumi_openrelay.emulator.vm_states import Vm
-from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS, Kind
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, OperationFailed, Program, Ref
 from .network import Network, Tally, Weather
-from .relay import Account
+from .relay import Account, is_protected
 from .scheduler import Process, Scheduler
 from .watch import (
     BY_HAND,
@@ -113,6 +113,7 @@ class Story:
         )
         self.organization = self.world.first_organization.id
         self.watch = Watch(self.scheduler.stop, self._alive)
+        self.watch.may_end = self._may_end
         self.weather = self._weather()
         self.weather.only = self.only
         # What is on its way for longer arrives before the next run, or nothing could find it.
@@ -127,6 +128,10 @@ class Story:
         self.parts += owners
         self._scripts()
         self._last: dict[Engine, Program] = {}
+        self._unfinished: dict[Engine, str | None] = {}
+        """What an update that failed was to replace on demand."""
+        self._declared: dict[Engine, Program] = {}
+        """Everything that a stack has declared, as it did last."""
         self.doubted: set[str] = set()
         self.by_hand: set[str] = set()
         self.engines = [
@@ -193,6 +198,7 @@ class Story:
                 continue
             rng = random.Random(f"turn {self.seed} {number} {turn}")
             self._last[engine] = program
+            self._declared[engine] = {**self._declared.get(engine, {}), **program}
             # Who sees an update fail runs it again: what it left unrecorded is found only so.
             failed = not self._operate(engine, program, 0.0 if failed else rng.random(), rng)
             self.tally.events["failed operation"] += failed
@@ -209,8 +215,12 @@ class Story:
 
     def _operate(self, engine: Engine, program: Program, act: float, rng: random.Random) -> bool:
         """One operation. act: which. Returns whether it succeeded."""
-        vms = [name for name in program if name.startswith("vm")]
-        target = rng.choice(vms) if engine.state and vms and rng.random() < 0.15 else None
+        # Who repeats a command that failed repeats its options too.
+        target = self._unfinished.pop(engine, None)
+        made = [name for name, one in program.items() if not _of(one).singleton]
+        if target is None and engine.state and made and rng.random() < 0.2:
+            target = rng.choice(made)
+        self._unfinished[engine] = target
         try:
             if act < 0.75 or not engine.state:
                 self._tell(f"{engine.owner}: up, {target=}")
@@ -218,9 +228,11 @@ class Story:
                 engine.up(program, target_replace=target)
             elif act < 0.9:
                 self._tell(f"{engine.owner}: refresh")
+                self._unfinished[engine] = None
                 engine.refresh()
             else:
                 self._tell(f"{engine.owner}: destroy")
+                self._unfinished[engine] = None
                 engine.destroy()
         except OperationFailed as failure:
             self._tell(f"{engine.owner}: failed: {failure}")
@@ -228,6 +240,7 @@ class Story:
             self.tally.events["machine ended by on_failure or on_timeout"] += given_up
             return False
         self._tell(f"{engine.owner}: done")
+        self._unfinished[engine] = None
         return True
 
     def _whole(self, engine: Engine, program: Program) -> Program:
@@ -244,10 +257,10 @@ class Story:
             try:
                 self._tell(f"{engine.owner}: calm refresh and up {attempt}")
                 engine.refresh()
-                engine.up(program)
+                engine.up(program, target_replace=self._unfinished.get(engine))
             except OperationFailed as failure:
                 self._tell(f"{engine.owner}: failed: {failure}")
-                program = self._do_as_told(str(failure), program)
+                program = self._do_as_told(str(failure), self._lift(engine, str(failure), program))
             else:
                 break
         else:
@@ -256,8 +269,23 @@ class Story:
         if engine.process.changes:
             raise Broken(UNSETTLED, f"an up without changes sent {engine.process.changes}")
 
+    def _lift(self, engine: Engine, sentence: str, program: Program) -> Program:
+        """The program without the protection of what a sentence says is protected."""
+        for name in re.findall(r"'(\w+)': [^']* deletion_protection is on", sentence):
+            program = {**program, name: _unprotected({**self._declared[engine], **program}[name])}
+        return program
+
+    def _may_end(self, process: object, thing: str) -> bool:
+        operations = [engine.operations.get(process) for engine in self.engines]
+        return all(one is None or one.may_end(thing, self._alive()) for one in operations)
+
     def _destroy(self, engine: Engine) -> None:
         try:
+            protected = [r.name for r in engine.state if r.outputs.get("deletion_protection")]
+            if protected:
+                declared = self._declared[engine]
+                kept = {name: one for name, one in declared.items() if engine.record(name)}
+                engine.up({name: _unprotected(one) for name, one in kept.items()})
             engine.destroy()
         except OperationFailed as failure:
             raise Broken(UNSETTLED, f"a destroy in calm failed: {failure}") from None
@@ -323,6 +351,10 @@ class Story:
             }
             timeout = rng.choice((0.0, 40.0, 300.0))
             program[f"llm{n}"] = Declared("openrelay:InferenceCluster", inputs, timeout)
+        for name in [name for name in program if name.startswith(("vm", "llm"))]:
+            if rng.random() < 0.2:
+                protected = {**program[name].inputs, "deletion_protection": True}
+                program[name] = replace(program[name], inputs=protected)
         if rng.random() < 0.7:
             program["hook"] = Declared("openrelay:Webhook", {"url": "http://127.0.0.1:9/hook"})
         return {**program, **self.account.program(number)}
@@ -372,6 +404,8 @@ class Story:
                         inputs.pop("wait_for", None)
                     case 3:
                         inputs["ssh_key_ids"] = [Ref("key")]
+                    case _ if is_protected(old):
+                        inputs["deletion_protection"] = rng.random() < 0.5
                     case _:
                         return {k: v for k, v in program.items() if k != name or len(program) < 3}
             case "openrelay:InferenceCluster":
@@ -514,3 +548,12 @@ class Story:
 
     def _tell(self, line: str) -> None:
         self.lines.append(f"{self.scheduler.clock.seconds % 1_000_000:10.2f} -- {line}")
+
+
+def _of(declared: Declared) -> Kind:
+    return (KINDS | ACTIONS)[declared.kind]
+
+
+def _unprotected(declared: Declared) -> Declared:
+    inputs = {k: v for k, v in declared.inputs.items() if k != "deletion_protection"}
+    return replace(declared, inputs=inputs, timeout=0.0)

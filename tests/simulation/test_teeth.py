@@ -23,7 +23,7 @@ from pulumi_openrelay.lifecycle.sentences import Failed, FailedRecorded
 from .__main__ import chosen, parser, soak
 from .shorten import broken_kind, command, shorten
 from .story import Story
-from .watch import DUPLICATE, LEAK, REPEATED, TOUCHED, UNDERCUT, UNRECORDED, UNSETTLED
+from .watch import DUPLICATE, ENDED, LEAK, REPEATED, TOUCHED, UNDERCUT, UNRECORDED, UNSETTLED
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
@@ -84,7 +84,11 @@ def a_strangers_machine_opened_to_everyone(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_an_earlier_run_left_not_ended(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Maker, "_end_leftover", lambda _self, _row: None)
+    patch.setattr(Maker, "_end_later", lambda _self, _row: None)
+
+
+def a_recorded_machine_taken_for_what_an_earlier_run_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Maker, "_end_later", lambda self, row: self._end(row["id"]))
 
 
 SABOTAGES: dict[Sabotage, set[str]] = {
@@ -96,6 +100,7 @@ SABOTAGES: dict[Sabotage, set[str]] = {
     a_machine_that_failed_is_not_recorded: {UNRECORDED},
     a_strangers_machine_opened_to_everyone: {TOUCHED},
     what_an_earlier_run_left_not_ended: {LEAK, DUPLICATE, UNSETTLED},
+    a_recorded_machine_taken_for_what_an_earlier_run_left: {ENDED},
 }
 """What each breaks."""
 SEEDS = range(60)

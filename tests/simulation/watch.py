@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ LEAK = "leak"
 DUPLICATE = "duplicate"
 LOST = "recorded and gone"
 TOUCHED = "another's touched"
+ENDED = "recorded, and ended by guess"
 REPEATED = "create repeated blindly"
 UNDERCUT = "Retry-After undercut"
 UNRECORDED = "named by the API and not recorded"
@@ -28,6 +30,13 @@ CREATES = {
     if not kind.singleton and not kind.acts
 }
 """How the paths of creates end, and where their answers have the id."""
+
+
+ENDS = {
+    "POST": re.compile(r"/(?:vms|clusters|instances)/([^/]+)/terminate$"),
+    "DELETE": re.compile(r"/(?:orgs/[^/]+/ssh-keys|webhooks|customer/keys)/([^/]+)$"),
+}
+"""The paths of requests that end something, by method."""
 
 
 class Broken(AssertionError):
@@ -109,6 +118,8 @@ class Watch:
         self._alive = alive
         self._now = 0
         self.strangers: Collection[str] = ()
+        self.may_end: Callable[[object, str], bool] = lambda _process, _thing: True
+        """Whether the plugin in a process may ask for the end of a thing."""
         self._made: dict[str, str] = {}
         """Who made what, by id."""
         self._ended: set[str] = set()
@@ -130,6 +141,7 @@ class Watch:
         sent = Sent(sender, request, path, self._now, creates.doubted, creates.key)
         if not request.only_reads:
             self._look_whose(sender, request, path)
+            self._look_what_ends(sender, request, path)
             if sent.creates:
                 self._look_at_create(sent, creates)
         return sent
@@ -141,6 +153,12 @@ class Watch:
             if whose not in (None, sender.owner):
                 said = f"{sender.owner} sent {request.method} {path}, and that is {whose}'s"
                 self._stop(Broken(TOUCHED, said))
+
+    def _look_what_ends(self, sender: Sender, request: WireRequest, path: str) -> None:
+        found = ENDS[request.method].search(path) if request.method in ENDS else None
+        if found is not None and not self.may_end(sender.process, unquote(found[1])):
+            said = f"{sender.urn}: {request.method} {path}, and no delete asks for that"
+            self._stop(Broken(ENDED, said))
 
     def _look_at_create(self, sent: Sent, creates: _Creates) -> None:
         sender, key = sent.sender, sent.request.headers.get("idempotency-key")

@@ -336,7 +336,7 @@ CASES: dict[str, Cases] = {
                     ),
                     *one(VM, "c", ssh_key_ids=["k1"]),
                 ],
-                "one SSH key lets into 3 machines (a, b, c)",
+                "one SSH key opens 3 machines (a, b, c)",
             ),
             (
                 # A rented machine is given the key itself.
@@ -345,7 +345,7 @@ CASES: dict[str, Cases] = {
                     Resource(VM, "a", "a", {"ssh_key_ids": ["k1"]}, {"ssh_key_ids": ["key"]}),
                     *one(INSTANCE, "b", ssh_public_key=ED25519.rpartition(" ")[0] + " other"),
                 ],
-                "one SSH key lets into 2 machines (a, b)",
+                "one SSH key opens 2 machines (a, b)",
             ),
         ],
         unknown=[(one(VM, ssh_key_ids=[UNKNOWN]), _known_later("ssh_key_ids"))],

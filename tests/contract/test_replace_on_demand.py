@@ -1,0 +1,334 @@
+"""`pulumi up --target-replace`: no call names the recorded one before its replacement is made, so
+that it looks like what a cut-off create has left. It outlives everything that goes wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.lifecycle.declare import KINDS
+
+from .examples import EXAMPLES, RTX_4090
+from .support import (
+    MACHINES,
+    NAME,
+    SETTINGS,
+    THINGS,
+    Death,
+    OperationFailed,
+    Program,
+    Stack,
+    failure,
+    program,
+)
+from .test_bad_days import create_of, create_request, one_replacement
+
+VM, KEY, HOOK, INSTANCE = "openrelay:Vm", "openrelay:SshKey", "openrelay:Webhook", "relay:Instance"
+REPLACED = [token for token in THINGS if one_replacement(token)]
+NAMED = [(token, least) for token in MACHINES for least in (False, True)]
+EITHER = pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
+
+
+def before(token: str, *, least: bool = True, **more: Any) -> Program:
+    return program(token, **{"least": least, "name": None, **more})
+
+
+def after(token: str, *, least: bool = True, **more: Any) -> Program:
+    """The same with a change that needs a new one."""
+    return program(token, **{"least": least, "name": None, **one_replacement(token), **more})
+
+
+def refuse_creates(stack: Stack, **action: Any) -> None:
+    rule = {"match": {"method": "POST", "path_regex": create_of(stack.token)}, "times": None}
+    stack.world.faults.add({**rule, "action": {"type": "status", **action}})
+
+
+def ends(stack: Stack) -> list[str]:
+    """The paths of the last operation's requests that ended something."""
+    asked = [e for e in stack.world.log.entries if e.path.endswith("/terminate")]
+    asked += [e for e in stack.world.log.entries if e.method == "DELETE"]
+    return [e.path for e in asked if "/vms/" not in e.path or "ssh-keys" not in e.path]
+
+
+@EITHER
+@pytest.mark.parametrize("token", REPLACED)
+def test_a_changed_one_is_replaced_and_the_old_one_ended_once(token: str, least: bool) -> None:
+    stack = Stack(token)
+    stack.up(before(token, least=least))
+    old = stack.record().id
+    stack.up(after(token, least=least), target_replace=NAME)
+    assert stack.record().id != old
+    assert len([path for path in ends(stack) if old in path]) == 1
+    stack.assert_nothing_lost()
+    assert stack.up(after(token, least=least)) == []
+
+
+@EITHER
+@pytest.mark.parametrize("token", [t for t in THINGS if t not in REPLACED])
+def test_one_whose_secret_is_shown_once_is_made_anew_before_the_old_one_ends(
+    token: str, least: bool
+) -> None:
+    stack = Stack(token)
+    stack.up(before(token, least=least))
+    old = stack.record().id
+    stack.up(before(token, least=least), target_replace=NAME)
+    assert stack.record().id != old
+    assert len([path for path in ends(stack) if old in path]) == 1
+    stack.assert_nothing_lost()
+
+
+@EITHER
+@pytest.mark.parametrize("code", ["INSUFFICIENT_GPU_CAPACITY", None], ids=["capacity", "refused"])
+@pytest.mark.parametrize("token", THINGS)
+def test_a_create_that_fails_never_costs_the_recorded_one(
+    token: str, code: str | None, least: bool
+) -> None:
+    stack = Stack(token)
+    stack.up(before(token, least=least))
+    old = stack.record().id
+    refuse_creates(stack, status=503 if code else 400, code=code)
+    said = failure(stack, after(token, least=least), target_replace=NAME)
+    assert said is not None
+    assert stack.record().id == old
+    assert ends(stack) == []
+    stack.assert_nothing_lost()
+    stack.world.faults.clear()
+    stack.up(before(token, least=least))
+    assert stack.record().id == old
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+def test_a_refused_create_names_what_may_be_in_the_way(token: str) -> None:
+    stack = Stack(token)
+    stack.up(before(token))
+    old = stack.record().id
+    refuse_creates(stack, status=503, code="INSUFFICIENT_GPU_CAPACITY")
+    said = failure(stack, after(token), target_replace=NAME)
+    assert said is not None
+    assert "nothing was created; try later or another shape" in said
+    assert f"{old} of this resource was left as it is: if no state records it" in said
+
+
+def test_an_api_key_whose_name_its_replacement_needs_outlives_a_failed_create() -> None:
+    """The API allows no two of a name."""
+    stack = Stack("relay:ApiKey")
+    stack.up(before("relay:ApiKey"))
+    old = stack.record().id
+    refused = {"type": "status", "status": 503}
+    match = {"method": "POST", "path_regex": create_of("relay:ApiKey")}
+    stack.world.faults.add({"match": match, "skip": 1, "times": None, "action": refused})
+    assert failure(stack, before("relay:ApiKey"), target_replace=NAME) is not None
+    assert stack.alive() == {old}
+    stack.world.faults.clear()
+    stack.up(before("relay:ApiKey"), target_replace=NAME)
+    assert stack.record().id != old
+    stack.assert_nothing_lost()
+
+
+def test_a_key_that_a_machine_needs_goes_after_the_machine_has_the_new_one() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    old = stack.record("key").id
+    other = {"public_key": program(VM)["key2"].inputs["public_key"]}
+    changed = {n: d for n, d in program(VM, least=True).items() if n in (NAME, "key")}
+    changed["key"] = type(changed["key"])(KEY, other)
+    stack.up({n: d for n, d in program(VM, least=True).items() if n in (NAME, "key")})
+    stack.up(changed, target_replace="key")
+    assert stack.record("key").id != old
+    stack.assert_nothing_lost()
+    assert stack.up(changed) == []
+
+
+def test_a_key_with_another_comment_is_the_same_key() -> None:
+    """The API refuses a second one, and machines may hold the first."""
+    stack = Stack(KEY)
+    stack.up(program(KEY, least=True))
+    old = stack.record().id
+    given = str(program(KEY)[NAME].inputs["public_key"])
+    changed = program(KEY, least=True, public_key=f"{given} else")
+    stack.up(changed, target_replace=NAME)
+    assert stack.record().id == old
+    stack.assert_nothing_lost()
+    assert stack.up(changed) == []
+
+
+class TestProtected:
+    @pytest.mark.parametrize(("token", "least"), NAMED)
+    def test_it_is_neither_ended_nor_doubled(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        stack.up(before(token, least=least, deletion_protection=True))
+        old = stack.record().id
+        changed = after(token, least=least, deletion_protection=True)
+        said = failure(stack, changed, target_replace=NAME)
+        assert said is not None
+        assert said.startswith(f"{KINDS[token].noun} '{NAME}': one of this resource exists already")
+        assert old in said
+        assert "deletion_protection is on; nothing was created; run `pulumi up` without" in said
+        assert ends(stack) == []
+        assert stack.record().id == old
+        stack.assert_nothing_lost()
+        assert stack.up(before(token, least=least, deletion_protection=True)) == []
+
+    @pytest.mark.parametrize(("token", "least"), NAMED)
+    def test_one_that_the_same_change_lifts_it_from_is_replaced(
+        self, token: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(before(token, least=least, deletion_protection=True))
+        old = stack.record().id
+        stack.up(after(token, least=least), target_replace=NAME)
+        assert stack.record().id != old
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize(("token", "least"), NAMED)
+    def test_a_failed_one_stays_too(self, token: str, least: bool) -> None:
+        """Its disk may hold data."""
+        stack = Stack(token)
+        stack.up(before(token, least=least, deletion_protection=True))
+        if token == INSTANCE:
+            return  # a failed one has ended
+        stack.another_hand({"status": "failed"})
+        same = before(token, least=least, deletion_protection=True)
+        assert "deletion_protection is on" in str(failure(stack, same, target_replace=NAME))
+        assert ends(stack) == []
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize(("token", "least"), NAMED)
+    def test_what_a_killed_create_has_made_is_gone_on_with(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        given: dict[str, Any] = {"least": least, "name": None, "deletion_protection": True}
+        stack.death = Death(create_request(token, **given), after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(program(token, **given))
+        (left,) = stack.alive() - stack.recorded()
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+        stack.up(program(token, **given))
+        assert stack.record().id == left
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+    def test_what_a_killed_create_has_made_with_other_inputs_goes_when_it_is_lifted(
+        self, token: str
+    ) -> None:
+        stack = Stack(token)
+        given: dict[str, Any] = {"least": True, "deletion_protection": True}
+        stack.death = Death(create_request(token, **given), after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(program(token, **given))
+        (left,) = stack.alive() - stack.recorded()
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+        assert left in str(failure(stack, after(token, deletion_protection=True)))
+        assert stack.alive() == {left}
+        stack.up(after(token))
+        assert stack.up(after(token, deletion_protection=True)) == []
+        stack.assert_nothing_lost()
+
+    def test_an_old_one_that_cannot_be_found_before_is_kept_beside_the_new_one(self) -> None:
+        """An instance without a webhook carries no mark."""
+        stack = Stack(INSTANCE)
+        kept = before(INSTANCE, deletion_protection=True)
+        stack.up(kept)
+        stack.up(kept)  # it is known to be recorded
+        old = stack.record().id
+        changed = after(INSTANCE, deletion_protection=True)
+        said = failure(stack, changed, target_replace=NAME)
+        new = stack.record().id
+        assert said == (
+            f"instance '{NAME}': the one that it replaces is to be deleted ({old}), and "
+            f"deletion_protection is on; both exist and are recorded, and the new one is {new}; "
+            f"set deletion_protection=False and run `pulumi up`, which ends the old one"
+        )
+        assert stack.alive() == {old, new}
+        stack.assert_nothing_lost()
+        stack.up(after(INSTANCE))
+        assert stack.alive() == {new}
+
+
+@pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+@pytest.mark.parametrize("demanded", [False, True], ids=["left", "recorded"])
+def test_what_was_not_ended_yet_is_ended_by_the_up_that_goes_on(token: str, demanded: bool) -> None:
+    """The new one was not up in time, so that the old one was kept."""
+    stack = Stack(token)
+    if demanded:
+        stack.up(before(token))
+    else:
+        stack.death = Death(create_request(token, least=True), after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(before(token))
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+    (old,) = stack.alive()
+    stack.script({"type": "stall"})
+    target = NAME if demanded else None
+    assert "was not running within" in str(failure(stack, after(token), target_replace=target))
+    assert old in stack.alive()
+    stack.another_hand({"status": "running"})
+    stack.refresh()
+    stack.up(after(token))
+    assert stack.alive() == {stack.record().id}
+    stack.assert_nothing_lost()
+    assert stack.up(after(token)) == []
+
+
+@pytest.mark.parametrize("on", ["on_failure", "on_timeout"])
+def test_a_new_one_that_the_program_gives_up_on_leaves_the_old_one(on: str) -> None:
+    stack = Stack(VM)
+    stack.up(before(VM))
+    old = stack.record().id
+    stack.script({"type": "fail" if on == "on_failure" else "stall"})
+    changes: dict[str, Any] = {on: "delete"}
+    changed = after(VM, **changes)
+    assert "it was ended and bills nothing" in str(failure(stack, changed, target_replace=NAME))
+    assert [path for path in ends(stack) if old in path] == []
+    assert old in stack.alive()
+    stack.scheduler.clock.advance(60)
+    stack.up(changed, target_replace=NAME)
+    assert old not in stack.alive()
+    stack.assert_nothing_lost()
+
+
+def test_what_holds_the_last_capacity_gives_way_where_it_is_known_not_to_be_recorded() -> None:
+    stack = Stack(VM)
+    stack.world.call("PATCH", "/_emulator/settings", {"capacity": {"RTX 4090": 3}})
+    small: dict[str, Any] = {"gpu_model_id": RTX_4090, "gpu_count": 1, "least": True}
+    stack.up(program(VM, **small))
+    two = program(VM, **{**small, "gpu_count": 2})
+    for request in range(1, 40):
+        stack.death = Death(request, after_the_work=True)
+        assert failure(stack, two) is not None
+        if len(stack.alive()) == 2:
+            break
+        stack.scheduler.clock.advance(5)
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+    (left,) = stack.alive() - stack.recorded()
+    stack.up(program(VM, **{**small, "gpu_count": 2, "cloud_init": "#!/bin/sh\ntrue"}))
+    assert left not in stack.alive()
+    stack.assert_nothing_lost()
+
+
+def test_one_with_a_name_of_its_own_is_said_to_be_perhaps_the_recorded_one() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True, name="trainer"))
+    old = stack.record().id
+    said = failure(stack, program(VM, least=True, name="trainer", gpu_count=2), target_replace=NAME)
+    assert said is not None
+    assert re.search(rf"may be the one that lives \({old};.*\), and that may be the recorded", said)
+    assert "; change name, or run `pulumi up` without --target-replace; if no state records" in said
+    assert ends(stack) == []
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", SETTINGS)
+def test_a_setting_of_the_account_stays_set(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token))
+    stack.up(program(token), target_replace=NAME)
+    told = "what it was before this stack had it is not known" in " ".join(stack.engine.warnings)
+    assert told == any(update.drift for update in EXAMPLES[token].updates.values())
+    assert stack.up(program(token)) == []
