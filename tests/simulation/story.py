@@ -265,6 +265,7 @@ class Story:
                 break
         else:
             raise Broken(UNSETTLED, f"{engine.owner} does not converge: {self.lines[-1]}")
+        self._declared[engine] = {**self._declared[engine], **program}
         engine.up(program)
         if engine.process.changes:
             raise Broken(UNSETTLED, f"an up without changes sent {engine.process.changes}")

@@ -103,8 +103,10 @@ class _Creates:
     """The idempotency key of that one."""
     replaces: str | None = None
     """The id that the engine's call is to replace, None for none."""
+    there: frozenset[str] = frozenset()
+    """The ids of all that there was when the engine's call began."""
     named: set[str] = field(default_factory=set)
-    """The ids that the API has answered with since the engine's call began."""
+    """The ids that the API has answered with since."""
 
 
 class Watch:
@@ -209,11 +211,13 @@ class Watch:
         """A create of a resource begins. replaces: the id that it is to replace."""
         creates = self._creates.setdefault((owner, urn), _Creates())
         creates.replaces = replaces
+        creates.there = frozenset(self._alive())
         creates.named.clear()
 
     def fails(self, owner: str, urn: str) -> None:
-        """It has failed, and nothing is recorded."""
-        named = self._creates[owner, urn].named - self._ended
+        """It has failed, and nothing new is recorded."""
+        creates = self._creates[owner, urn]
+        named = creates.named - creates.there - self._ended
         lost = named & {*self._alive()} if named else named
         if lost:
             said = f"{urn}: the create that failed has made {', '.join(sorted(lost))}"
