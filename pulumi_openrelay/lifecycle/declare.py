@@ -323,7 +323,8 @@ class Kind:
         adopt = "take it over with adopt=True, " if "adopt" in self.fields else ""
         return OpenRelayError(
             f"one of the name {row.get('name')!r} exists already ({row['id']})",
-            f"{adopt}import it if a run that was cut off made it, or choose another name",
+            f"name the old resource in `aliases` if this one was renamed, {adopt}import it if a "
+            f"run that was cut off made it, or choose another name",
         )
 
     def set_aside(self, remote: Remote, name: str) -> bool:

@@ -139,6 +139,7 @@ class Lifecycle:
         """
         kind, call = self.kind, self.call
         call.hide(inputs)
+        self._refuse_in_a_review()
         self._set_deadline()
         # After `--target-replace` no diff has told what the program says now.
         lifted = inputs.get("deletion_protection") is not True
@@ -391,6 +392,15 @@ class Lifecycle:
             f"an earlier {self.kind.noun} of this resource is left as it is: {resource_id}; if no "
             f"state records it, end it unless somebody needs it"
         )
+
+    def _refuse_in_a_review(self) -> None:
+        """Raise Failed where diff has let pass what only a review may see: it changes nothing."""
+        if os.environ.get(REVIEW_KEY):
+            what, advice = f"{REVIEW_KEY} is set, which is for reviews alone", "unset it"
+            said = sentences.sentence(
+                self.kind.noun, self.call.name, what, "nothing was created", advice
+            )
+            raise Failed(said)
 
     def _refuse_kept(self, resource_id: str, outputs: Bag) -> None:
         """Raise Failed for what must never be deleted."""

@@ -109,7 +109,8 @@ class SshKeyKind(Kind, resource=SshKey):
         name, key_id = row.get("name"), row["id"]
         return OpenRelayError(
             f"the key is registered already, as {name!r} ({key_id}), and not by this resource",
-            f'refer to it with SshKey.get("{name}", "{key_id}"), or take it over with adopt=True',
+            f"name the old resource in `aliases` if this one was renamed, refer to it with "
+            f'SshKey.get("{name}", "{key_id}"), or take it over with adopt=True',
         )
 
     def deletes_first(self, old: Inputs, new: Inputs) -> bool:

@@ -62,9 +62,10 @@ class Measured:
 
 FULL = (
     Life("vm", 64, 3.0, commands=["up"]),
-    Life("vm", 16, 10.0, once=["plain"]),
-    Life("vm", 64, 10.0, once=["plain"]),
-    Life("vm", 256, 10.0),
+    Life("vm", 16, 10.0, once=["plain"], runs=1),
+    Life("vm", 64, 10.0),
+    Life("vm", 64, 10.0, contestants=["plain"], commands=["up"], runs=1),
+    Life("vm", 256, 10.0, commands=["up", *["preview", "refresh"] * 3, "destroy"], runs=1),
     Life("vm", 1000, 0.05, commands=["up", *["preview", "refresh"] * 3], runs=1),
     Life("webhook", 256, 0.05, commands=["up", *["refresh"] * 5], runs=1),
     Life("vm", 64, 10.0, contestants=["ours"], commands=["up"], refused=0.3),

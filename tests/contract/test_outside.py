@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.config import REVIEW_KEY
 from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
@@ -278,3 +279,18 @@ class TestLookedUp:
         assert str(failure.value).startswith(f"{KINDS[token].noun} '{NAME}': ")
         assert "no/such id" in str(failure.value)
         assert "\n" not in str(failure.value)
+
+
+def test_where_the_key_of_a_review_is_left_in_the_environment_nothing_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A review sees the replacement of a protected machine, which a preview refuses."""
+    stack = Stack("openrelay:Vm")
+    stack.up(program("openrelay:Vm", deletion_protection=True))
+    made = stack.record().id
+    monkeypatch.setenv(REVIEW_KEY, "key")
+    changed = program("openrelay:Vm", deletion_protection=True, gpu_count=2)
+    told = failure(stack, changed)
+    assert told is not None
+    assert "is for reviews alone; nothing was created; unset it" in told
+    assert stack.alive() == stack.recorded() == {made}

@@ -56,8 +56,9 @@ def test_a_key_that_is_registered_already_is_named_and_can_be_taken_over(
     name, key_id = key["outputs"]["name"], key["id"]
     assert refused.errors == [
         f"SSH key 'mine': the key is registered already, as '{name}' ({key_id}), and not by this "
-        f'resource; nothing was created; refer to it with SshKey.get("{name}", "{key_id}"), or '
-        f"take it over with adopt=True"
+        "resource; nothing was created; name the old resource in `aliases` if this one was "
+        f'renamed, refer to it with SshKey.get("{name}", "{key_id}"), or take it over with '
+        "adopt=True"
     ]
 
     adopted = grace.up('relay.SshKey("mine", public_key=KEY, adopt=True)')
@@ -83,8 +84,8 @@ def test_a_name_that_is_taken_is_refused_and_adopt_takes_it_over(
 
     assert refused.errors == [
         f"inference cluster 'llm': one of the name 'shared' exists already ({cluster}); nothing "
-        f"was created; take it over with adopt=True, import it if a run that was cut off made it, "
-        "or choose another name"
+        "was created; name the old resource in `aliases` if this one was renamed, take it over "
+        "with adopt=True, import it if a run that was cut off made it, or choose another name"
     ]
     assert grace.up(program.replace("replica_count", "adopt=True, replica_count")).code == 0
     assert len(cloud.world.live_clusters()) == 1
