@@ -311,7 +311,8 @@ def test_an_organization_without_inference_clusters_is_told_so(
 
     assert refreshed.errors == [
         "inference cluster 'llm': it could not be read: this organization's API has no inference "
-        "clusters (404); its record is as it was; run the command again"
+        "clusters (404); its record is as it was; take it out of the program, or out of the state "
+        "with `pulumi state delete`"
     ]
     assert "llm" in stack.resources()
 

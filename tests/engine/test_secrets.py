@@ -74,7 +74,8 @@ def test_no_secret_is_in_clear_anywhere(stack: Stack, cloud: ServedWorld) -> Non
     check("in a preview with a change", preview.text, str(preview.events))
     ids = {name: r["id"] for name, r in stack.resources().items() if "id" in r}
     read = stack.up(
-        f"""
+        PROGRAM
+        + f"""
     vm = relay.Vm.get("a-vm", {ids["trainer"]!r})
     cluster = relay.InferenceCluster.get("a-cluster", {ids["llm"]!r})
     pulumi.export("environment", cluster.env_vars)
