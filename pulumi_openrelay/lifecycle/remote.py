@@ -42,11 +42,11 @@ LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0, 6.0)
 
 
 def next_tick(looked: float, elapsed: float) -> float:
-    """When to look again: every second at first, every ten when a machine takes minutes.
+    """When to look again: every second for half a minute, every ten when a machine takes minutes.
 
     Ticks stand on a common grid, so that all who wait look at the same moment, and share the look.
     """
-    pause = 1.0 if elapsed < 10 else 2.0 if elapsed < 60 else 5.0 if elapsed < 300 else 10.0
+    pause = 1.0 if elapsed < 30 else 2.0 if elapsed < 60 else 5.0 if elapsed < 300 else 10.0
     return (looked // pause + 1) * pause
 
 
