@@ -128,9 +128,6 @@ class Story:
         self.parts += owners
         self._scripts()
         self._last: dict[Engine, Program] = {}
-        self.blind = False
-        """Whether one whose name tells nothing was to be replaced on demand: no call names it then,
-        so that it is not told from what an answer was lost of."""
         self._unfinished: dict[Engine, str | None] = {}
         """What an update that failed was to replace on demand."""
         self._declared: dict[Engine, Program] = {}
@@ -220,11 +217,15 @@ class Story:
         """One operation. act: which. Returns whether it succeeded."""
         # Who repeats a command that failed repeats its options too.
         target = self._unfinished.pop(engine, None)
-        made = [name for name, one in program.items() if not _of(one).singleton]
+        # No call tells a create which ones without a mark wait to be deleted: a person names those.
+        made = [
+            name
+            for name, one in program.items()
+            if not _of(one).singleton and not _of(one).nameless(one.inputs)
+        ]
         if target is None and engine.state and made and rng.random() < 0.2:
             target = rng.choice(made)
         self._unfinished[engine] = target
-        self.blind |= target is not None and _of(program[target]).nameless(program[target].inputs)
         try:
             if act < 0.75 or not engine.state:
                 self._tell(f"{engine.owner}: up, {target=}")
@@ -332,8 +333,7 @@ class Story:
         vms = self.world.store.table(Vm)
         for machine in sorted(self.by_hand):
             named = vms[machine].name in CHOSEN if machine in vms else None
-            may_be = self.kills or self.blind
-            if not may_be or named is False or not (named or self.account.is_nameless(machine)):
+            if not self.kills or named is False or not (named or self.account.is_nameless(machine)):
                 raise Broken(BY_HAND, f"{machine} was left to be ended by hand")
 
     def _program(self, number: int) -> Program:
