@@ -174,7 +174,7 @@ class History:
         """Whether another resource of the program has this id, so that this one's record of it goes
         and the thing itself stays: a renamed resource that `adopt` took over, or `.get` reads."""
         with self._lock:
-            others = {urn: own_id for urn, (own_id, _) in self._own.items()} | self._referred
+            others = {other: own for other, (own, _) in self._own.items()} | self._referred
             others.pop(urn, None)
             if resource_id not in _of_the_same_type(urn, others):
                 return False
