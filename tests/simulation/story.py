@@ -316,8 +316,9 @@ class Story:
 
     def _heed(self) -> None:
         """When every stack stands, a person ends the machines that they were told of and that no
-        state records. Only a crash may leave them one, and only of those whose names tell
-        nothing."""
+        state records. Only a crash may leave them one, and only of those whose names tell nothing;
+        of a name that the program chose, a lost answer too, where the program changed before the
+        same create could be sent again."""
         told = " ".join(line for engine in self.engines for line in engine.warnings)
         self.by_hand.update(self.account.heed(told, self.engines))
         recorded = {record.id for engine in self.engines for record in engine.state}
@@ -333,7 +334,8 @@ class Story:
         vms = self.world.store.table(Vm)
         for machine in sorted(self.by_hand):
             named = vms[machine].name in CHOSEN if machine in vms else None
-            if not self.kills or named is False or not (named or self.account.is_nameless(machine)):
+            crashed = self.kills or machine in self.doubted
+            if not crashed or named is False or not (named or self.account.is_nameless(machine)):
                 raise Broken(BY_HAND, f"{machine} was left to be ended by hand")
 
     def _program(self, number: int) -> Program:

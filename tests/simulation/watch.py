@@ -126,6 +126,8 @@ class Watch:
         """Who made what, by id."""
         self._ended: set[str] = set()
         """What the API was asked to end, and said that it does."""
+        self._done: set[int] = set()
+        """The creates that the API has carried out, by the moment at which they were sent."""
         self._creates: dict[tuple[str, str], _Creates] = {}
         self._looked: dict[tuple[object, str], int] = {}
         """When each process began to read each list as it was last read."""
@@ -179,7 +181,12 @@ class Watch:
         creates.doubted, creates.key = self._now, key
 
     def carried_out(self, sent: Sent, status: int, body: bytes) -> None:
-        """The API has done the work, whether or not anybody hears of it."""
+        """The API has done the work, whether or not anybody hears of it: whoever looks from now on
+        can see it."""
+        if sent.creates:
+            self._now += 1
+            self._done.add(sent.moment)
+            self._of(sent.sender).doubted = self._now
         for made in sent.ids(status, body):
             self._made.setdefault(made, sent.sender.owner)
 
@@ -201,7 +208,7 @@ class Watch:
             creates.named.update(ids)
         elif not reached or (answer is not None and _refuses(answer)):
             creates.doubted, creates.key = sent.doubted, sent.key
-        else:
+        elif sent.moment not in self._done:
             self._now += 1
             creates.doubted = self._now
 
