@@ -97,6 +97,7 @@ class Demo:
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "demo",
             "PULUMI_HOME": str(folder / "home"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CACHE_HOME": str(folder / "cache"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_PARALLEL": "64",

@@ -1,8 +1,18 @@
-"""What the summary of every run of the tests tells."""
+"""What every run of the tests has: notes of its own, and the seeds in its summary."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _notes_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What creates note on this machine is not left in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,11 +9,10 @@ one fits that another API key may have made, none is touched.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import Ambiguous, OpenRelayError
+from ..errors import Ambiguous
 from .journal import Note
 from .make import CLOCK_SECONDS, Maker, made_at
 from .remote import SETTLE_SECONDS, describe
@@ -35,7 +34,7 @@ class AlikeMaker(Maker):
     def find_or_make(self) -> tuple[Row, str | None]:
         with self._session.history.alone(self._kind.likeness(self._inputs), self._call):
             self._before = self._rows(self._call.now())
-            note = self._earlier = self._session.journal.read(self._owner, self._call.urn)
+            note = self._earlier
             row = self._left_by_name()
             if row is None and note is not None:
                 row = self._left_by(note)
@@ -73,11 +72,12 @@ class AlikeMaker(Maker):
         if note.made is not None:
             row = self._named(note.made)
             return next(iter(self._fitting([row] if row is not None else [])), None)
+        settled = self._settled_at(note)
         while True:
             looked = self._api_time()
             rows = self._rows(self._call.now()).values()
             row = self._one([row for row in rows if may_be_of(self._kind, row, note)])
-            if row is not None or looked >= note.last + SETTLE_SECONDS:
+            if row is not None or looked >= settled:
                 return row
             self._call.wait(2.0)
 
@@ -104,25 +104,7 @@ class AlikeMaker(Maker):
             if mine and may_be_of(self._kind, row, note) and not self._is_another_keys(row):
                 self._call.warn(cut_off(self._kind, row))
 
-    def _make_noted(self) -> Row:
-        journal, owner, urn = self._session.journal, self._owner, self._call.urn
-        now = self._api_time()
-        left = tuple(row["id"] for row in self.left)
-        self._note = Note(now, now, tuple(self._before), left=left)
-        try:
-            row = self._make()
-        except OpenRelayError as error:
-            if not error.outcome_unknown:
-                journal.forget(owner, urn)
-                if self._earlier is not None and self.left:
-                    journal.write(owner, urn, self._earlier)
-            raise
-        journal.write(owner, urn, replace(self._note, made=str(row["id"])))
-        return row
-
     def _send(self, attempt: int) -> Row:
-        self._note = replace(self._note, last=self._api_time())
-        self._session.journal.write(self._owner, self._call.urn, self._note)
         self._sent += 1
         row = super()._send(attempt)
         self._session.history.made.add(str(row["id"]))

@@ -139,7 +139,7 @@ class Kind:
     """True for a machine: a leftover costs money."""
     alike: ClassVar[bool] = False
     """True where a row may tell no name: then its likeness, and what existed before, tell which
-    one it is, and each create is noted on this machine."""
+    one it is."""
     unique_names: ClassVar[bool] = False
     """True where a create of a name that is taken is refused with a plain 400."""
     key_advice: ClassVar[str | None] = None
@@ -255,6 +255,12 @@ class Kind:
     def twin(self, row: Row, inputs: Inputs) -> bool:
         """Whether an existing thing is the one that these inputs describe: by default, by name."""
         return bool(self.called(row) == inputs.get(self.name_key))
+
+    @property
+    def noted(self) -> bool:
+        """Whether each create is noted on this machine before it is sent: after a crash nothing
+        else tells that it was, or how a setting was before."""
+        return self.singleton or not (self.acts or self.create.idempotent)
 
     @property
     def name_key(self) -> str:

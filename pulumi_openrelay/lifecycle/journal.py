@@ -1,7 +1,8 @@
 """What a create is about to do, noted on this machine before it is done.
 
-Only where nothing else tells after a crash: that one of several alike, without a name, is this
-resource's own, or how a setting of the account was before. A note holds ids, times and what the API
+Only where nothing else tells after a crash: that a create without a key was sent, which a list that
+lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
+how a setting of the account was before. A note holds ids, times and what the API
 said, and nothing of the program.
 """
 

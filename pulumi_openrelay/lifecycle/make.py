@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ..errors import (
 )
 from . import naming
 from .fields import OWNER
+from .journal import Note
 from .remote import (
     LOOKS_AFTER_A_LOST_ANSWER,
     NOT_NOW,
@@ -64,6 +66,9 @@ class Maker:
         self._began = call.now()
         self._first = 0.0
         self._before: Rows = {}
+        self._earlier = session.journal.read(self._owner, call.urn) if kind.noted else None
+        """What is noted of an earlier create that was cut off."""
+        self._note = Note(0.0, 0.0)
         self._twins: Sequence[Row] = []
         self._made_room = False
         self.asked = False
@@ -78,7 +83,7 @@ class Maker:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
         kind, name = self._kind, self._name
         self._before = self._rows(self._began)
-        row = self._left_by_name()
+        row = self._left_by_name() or self._left_unseen()
         if row is not None:
             return row, "own"
         others = [row for row in self._living() if not self._has_my_name(row)]
@@ -95,7 +100,7 @@ class Maker:
                 "give them different names",
             )
         self._twins = twins
-        made = self._make()
+        made = self._make_noted() if kind.noted else self._make()
         return made, "own" if made["id"] in self._before else None
 
     def _left_by_name(self) -> Row | None:
@@ -103,12 +108,39 @@ class Maker:
         new one stands."""
         kind = self._kind
         self._first = self._api_time()
-        mine = [row for row in self._living() if self._has_my_name(row)]
+        mine = [self._up_to_date(row) for row in self._living() if self._has_my_name(row)]
+        mine = [row for row in mine if kind.lives(row)]
         mine.sort(key=lambda r: (not self._is_twin(r), str(made_at(kind, r)), r["id"]))
         keeps = bool(mine) and self._is_twin(mine[0]) and kind.is_of_use(mine[0])
         for row in mine[1:] if keeps else mine:
             self._end_later(row)
         return mine[0] if keeps else None
+
+    def _left_unseen(self) -> Row | None:
+        """What the create made that the note is about, where a list that lags behind did not show
+        it yet: without a key, another create would make a second one."""
+        note, row = self._earlier, None
+        if note is None or note.made in self._before:
+            return None
+        settled = self._settled_at(note)
+        while row is None and self._api_time() < settled:
+            self._call.wait(2.0)
+            self._before = self._rows(self._call.now())
+            row = self._left_by_name()
+        return row
+
+    def _settled_at(self, note: Note) -> float:
+        """When a list shows what the create made that the note is about. A clock may have been set
+        back since."""
+        return min(note.last, self._api_time()) + SETTLE_SECONDS
+
+    def _up_to_date(self, row: Row) -> Row:
+        """It with what the API tells of it alone, where it does: a list may still show as running
+        what an earlier run has ended."""
+        if self._kind.detail is None:
+            return row
+        now = self._remote(row["id"]).find(self._call.now())
+        return {**row, "status": now.get("status")} if now is not None else row
 
     def _living(self) -> list[Row]:
         rows = self._before.values()
@@ -193,9 +225,10 @@ class Maker:
                     if self._make_room(error):
                         continue
                     raise
-                found = self._look_for_lost()
-                if found is not None:
-                    return found
+                if attempt == 0:
+                    found = self._look_for_lost()
+                    if found is not None:
+                        return found
                 if self._twins:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
@@ -213,8 +246,29 @@ class Maker:
                         f"the API answers every create with one that {condition(row)}"
                     )
 
+    def _make_noted(self) -> Row:
+        """Make it, and note that on this machine before it is asked for: no key tells the API that
+        the create of a run that was cut off is the same."""
+        journal, owner, urn = self._session.journal, self._owner, self._call.urn
+        now = self._api_time()
+        left = tuple(row["id"] for row in self.left)
+        self._note = Note(now, now, tuple(self._before), left=left)
+        try:
+            row = self._make()
+        except OpenRelayError as error:
+            if not error.outcome_unknown:
+                journal.forget(owner, urn)
+                if self._earlier is not None and self.left:
+                    journal.write(owner, urn, self._earlier)
+            raise
+        journal.write(owner, urn, replace(self._note, made=str(row["id"])))
+        return row
+
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
+        if self._kind.noted:
+            self._note = replace(self._note, last=self._api_time())
+            self._session.journal.write(self._owner, self._call.urn, self._note)
         if create.idempotent:
             urn = self._call.urn
             key = naming.idempotency_key(self._owner, urn, self._name, self._replaced_id, attempt)

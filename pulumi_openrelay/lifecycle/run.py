@@ -344,7 +344,7 @@ class Lifecycle:
 
     def _note(self, outputs: Bag) -> Note | None:
         """What this machine knows of a create of this resource that may not be recorded."""
-        if not (self.kind.singleton or self.kind.alike):
+        if not self.kind.noted:
             return None
         return self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
 

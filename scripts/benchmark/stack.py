@@ -48,6 +48,7 @@ class Stack:
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "bench",
             "PULUMI_HOME": str(folder / "home"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **environment,
         }

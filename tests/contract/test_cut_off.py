@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from .support import Death, OperationFailed, Stack, failure, program
+from .support import THINGS, Death, OperationFailed, Stack, failure, program
+from .test_bad_days import create_request
 
 VM, HOOK, KEY = "openrelay:Vm", "openrelay:Webhook", "openrelay:SshKey"
 
@@ -140,3 +141,51 @@ def test_a_look_that_fails_after_a_lost_create_leaves_it_unknown_and_the_next_up
     stack.scheduler.clock.advance(3600)
     stack.up(wanted)
     stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", THINGS)
+def test_what_a_killed_create_made_is_found_by_the_next_up_though_the_list_lags(token: str) -> None:
+    stack, wanted = Stack(token, list_lag_seconds=8.0), program(token, least=True)
+    stack.death = Death(create_request(token, least=True), after_the_work=True)
+    with pytest.raises(OperationFailed):
+        stack.up(wanted)
+    stack.death = None
+
+    stack.up(wanted)
+
+    stack.assert_nothing_lost()
+    assert stack.up(wanted) == []
+
+
+def test_what_a_killed_destroy_has_ended_is_made_anew_though_the_list_still_shows_it() -> None:
+    undisturbed, wanted = Stack(VM), program(VM, least=True)
+    undisturbed.up(wanted)
+    undisturbed.destroy()
+    stack = Stack(VM)
+    stack.up(wanted)
+    stack.scheduler.clock.advance(60)
+    # At the last request, which is about the key, after the machine.
+    stack.death = Death(undisturbed.sent, after_the_work=False)
+    with pytest.raises(OperationFailed):
+        stack.destroy()
+    assert stack.alive() == stack.recorded() == set()
+    stack.death = None
+    stack.world.settings.change({"list_lag_seconds": 30.0})
+
+    stack.up(wanted)
+
+    stack.assert_nothing_lost()
+
+
+def test_an_api_that_refuses_every_key_as_used_before_is_told_of_soon() -> None:
+    """It is looked once for what an earlier attempt made, not with every other key."""
+    stack = Stack(VM)
+    code = "IDEMPOTENCY_KEY_REUSED"
+    stack.world.faults.status(422, "POST", "/vms/create$", times=None, code=code)
+    began = stack.scheduler.clock.seconds
+
+    said = failure(stack, program(VM, least=True))
+
+    assert said is not None
+    assert "nothing was created" in said
+    assert stack.scheduler.clock.seconds - began < 20.0

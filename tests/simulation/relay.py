@@ -49,7 +49,6 @@ class Account:
         self._weather = weather
         self._tally = tally
         self._watch = watch
-        self._journals: dict[str, Notes] = {}
         self.world = RelayWorld(
             clock=scheduler.clock,
             seed=~seed,  # no id of either service is one of the other
@@ -79,9 +78,8 @@ class Account:
             if self.scripts[-1] not in without:
                 self.world.scripts.add({"kind": "instance", "outcome": {"type": outcome}})
 
-    def connect(self, process: Process, owner: str, story: list[str]) -> Session:
-        """A plugin's session. The machine that it runs on keeps its notes."""
-        journal = self._journals.setdefault(owner.rstrip("'"), Notes())
+    def connect(self, process: Process, journal: Notes, story: list[str]) -> Session:
+        """A plugin's session. journal: of the machine that it runs on."""
         network = Network(
             self._scheduler, self.world, self._weather, self._tally, story, process, self._watch
         )

@@ -23,6 +23,7 @@ from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS, Kind
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, OperationFailed, Program, Ref
+from .journal import Notes
 from .network import Network, Tally, Weather
 from .relay import Account, is_protected
 from .scheduler import Process, Scheduler
@@ -100,7 +101,7 @@ class Story:
             provision_seconds=rng.choice((0.0, 5.0, 60.0)),
             page_size=rng.choice((2, 5, 20)),
             page_size_max=rng.choice((2, 5, 100)),
-            list_lag_seconds=rng.choice((0.0, 0.0, 1.0, 2.5)),
+            list_lag_seconds=rng.choice((0.0, 0.0, 1.0, 2.5, 8.0)),
             shuffle_lists=rng.random() < 0.3,
             unknown_fields=rng.random() < 0.3,
             balance_cents=100_000_000,
@@ -127,6 +128,7 @@ class Story:
         owners = [f"owner{number}" for number in range(rng.choice((1, 1, 2)))]
         self.parts += owners
         self._scripts()
+        self._journals: dict[str, Notes] = {}
         self._last: dict[Engine, Program] = {}
         self._unfinished: dict[Engine, str | None] = {}
         """What an update that failed was to replace on demand."""
@@ -549,10 +551,14 @@ class Story:
         )
         rng = self.scheduler.rng
         client = Client(SETTINGS.api_url, OpenRelay(SETTINGS), network, max_retries=9, rng=rng)
-        return Session(client, None)
+        return Session(client, None, self._notes(process))
 
     def _connect_relay(self, process: Process) -> Session:
-        return self.account.connect(process, process.name, self.lines)
+        return self.account.connect(process, self._notes(process), self.lines)
+
+    def _notes(self, process: Process) -> Notes:
+        """The machine that an owner's plugins run on keeps them."""
+        return self._journals.setdefault(process.name.rstrip("'"), Notes())
 
     def _tell(self, line: str) -> None:
         self.lines.append(f"{self.scheduler.clock.seconds % 1_000_000:10.2f} -- {line}")
