@@ -228,6 +228,10 @@ class Kind:
         """Whether a row is of one that has not ended: an API may list those for ever."""
         return self.states is None or str(row.get("status")) not in self.states.ended
 
+    def serves(self, row: Row) -> bool:
+        """Whether a row is of a machine that is up."""
+        return self.states is not None and str(row.get("status")) in self.states.running
+
     def goal(self, inputs: Inputs) -> frozenset[str]:
         """The states in which what the inputs ask for is reached."""
         del inputs

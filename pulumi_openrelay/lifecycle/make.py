@@ -252,7 +252,9 @@ class Maker:
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         now = self._api_time()
         left = tuple(row["id"] for row in self.left)
-        self._note = Note(now, now, tuple(self._before), left=left)
+        # What it replaces may have ended by itself, and be listed no more.
+        before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
+        self._note = Note(now, now, tuple(sorted(before)), left=left)
         try:
             row = self._make()
         except OpenRelayError as error:

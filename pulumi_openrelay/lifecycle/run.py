@@ -156,7 +156,9 @@ class Lifecycle:
         remote = Remote(self.session, kind, call, str(row["id"]), new=inputs, fresh=found is None)
         mark = secrets.token_hex(4)
         self.session.history.own(call.urn, remote.id, mark)
-        outputs = {**inputs, MADE: mark, READY: False, SERVED: found == "adopted"}
+        # After `--target-replace` what it finds may be the recorded one.
+        served = found is not None and kind.serves(row)
+        outputs = {**inputs, MADE: mark, READY: False, SERVED: served or found == "adopted"}
         try:
             outputs |= self._facts(row)
             if "adopted" in kind.fields:

@@ -143,6 +143,22 @@ def test_a_look_that_fails_after_a_lost_create_leaves_it_unknown_and_the_next_up
     stack.assert_nothing_lost()
 
 
+def test_the_note_of_a_lost_create_outlasts_the_one_that_it_was_to_replace() -> None:
+    stack = Stack("relay:Instance")
+    stack.up(program("relay:Instance", least=True))
+    stack.remove()
+    wanted = program("relay:Instance", least=True, image="ubuntu-22.04")
+    stack.world.faults.lose_answer("POST", "/v2/instances$")
+    rule = {"method": "GET", "path_regex": "/v2/instances$"}
+    stack.world.faults.add({"match": rule, "skip": 1, "times": None, "action": "drop"})
+    assert "whether it was created is unknown" in str(failure(stack, wanted))
+    stack.world.faults.clear()
+
+    stack.up(wanted)
+
+    stack.assert_nothing_lost()
+
+
 @pytest.mark.parametrize("token", THINGS)
 def test_what_a_killed_create_made_is_found_by_the_next_up_though_the_list_lags(token: str) -> None:
     stack, wanted = Stack(token, list_lag_seconds=8.0), program(token, least=True)

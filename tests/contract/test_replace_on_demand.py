@@ -52,6 +52,23 @@ def ends(stack: Stack) -> list[str]:
     return [e.path for e in asked if "/vms/" not in e.path or "ssh-keys" not in e.path]
 
 
+@pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+def test_one_that_serves_is_not_ended_by_on_timeout_though_no_list_comes(token: str) -> None:
+    """A create finds the recorded one by its name where nothing but `--target-replace` asks for
+    another."""
+    stack, wanted = Stack(token), before(token, on_timeout="delete")
+    stack.up(wanted)
+    served = stack.record().id
+    rule = {"method": "GET", "path_regex": f"{stack.kind.listed.path.rpartition('}')[2]}$"}
+    stack.world.faults.add({"match": rule, "skip": 1, "times": None, "action": "drop"})
+
+    said = failure(stack, wanted, target_replace=NAME)
+
+    assert said is not None
+    assert f"it exists and is recorded ({served})" in said
+    assert stack.alive() == {served}
+
+
 @EITHER
 @pytest.mark.parametrize("token", REPLACED)
 def test_a_changed_one_is_replaced_and_the_old_one_ended_once(token: str, least: bool) -> None:

@@ -126,11 +126,11 @@ class Watch:
         """Who made what, by id."""
         self._ended: set[str] = set()
         """What the API was asked to end, and said that it does."""
-        self._done: set[int] = set()
-        """The creates that the API has carried out, by the moment at which they were sent."""
+        self._done: dict[int, int] = {}
+        """When the API has carried a request out, by the moment at which it was sent."""
         self._creates: dict[tuple[str, str], _Creates] = {}
         self._looked: dict[tuple[object, str], int] = {}
-        """When each process began to read each list as it was last read."""
+        """When the API told each process each list as it was last read."""
         self._keys: dict[tuple[object, ...], str] = {}
         """The first key that an owner, a resource, its body and the state have given."""
         self._firsts: set[tuple[object, str]] = set()
@@ -183,9 +183,9 @@ class Watch:
     def carried_out(self, sent: Sent, status: int, body: bytes) -> None:
         """The API has done the work, whether or not anybody hears of it: whoever looks from now on
         can see it."""
-        if sent.creates:
-            self._now += 1
-            self._done.add(sent.moment)
+        self._now += 1
+        self._done[sent.moment] = self._now
+        if sent.creates and self._of(sent.sender).doubted is not None:
             self._of(sent.sender).doubted = self._now
         for made in sent.ids(status, body):
             self._made.setdefault(made, sent.sender.owner)
@@ -194,7 +194,7 @@ class Watch:
         """Its sender has the answer, None for none. reached: False where it was never sent."""
         if sent.request.only_reads:
             if answer is not None and answer.status < 300 and _is_whole(answer.body):
-                self._looked[sent.sender.process, sent.path] = sent.moment
+                self._looked[sent.sender.process, sent.path] = self._done[sent.moment]
             return
         if answer is not None and (answer.status < 300 or answer.status == 404):
             ends = sent.request.method == "DELETE" or sent.path.endswith("/terminate")
