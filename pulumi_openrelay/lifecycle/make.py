@@ -101,7 +101,15 @@ class Maker:
             )
         self._twins = twins
         made = self._make_noted() if kind.noted else self._make()
-        return made, "own" if made["id"] in self._before else None
+        return made, "own" if self._was_there(made) else None
+
+    def _was_there(self, made: Row) -> bool:
+        """Whether what a create has answered with was made by an earlier one of the same key, and
+        not now: a list that lags behind may not have shown it."""
+        states, when = self._kind.states, made_at(self._kind, made)
+        old = when is not None and when < self._first - CLOCK_SECONDS
+        rests = states is not None and states.rests(str(made.get("status")))
+        return made["id"] in self._before or old or rests
 
     def _left_by_name(self) -> Row | None:
         """What an earlier attempt left of this very name; whatever else it left is ended once the

@@ -69,6 +69,20 @@ def test_one_that_serves_is_not_ended_by_on_timeout_though_no_list_comes(token: 
     assert stack.alive() == {served}
 
 
+def test_one_that_is_stopped_is_not_ended_by_on_failure_though_the_list_does_not_show_it() -> None:
+    """The API answers the create, whose key it knows, with the recorded one."""
+    stack = Stack("openrelay:Vm", provision_seconds=0.0)
+    wanted = before("openrelay:Vm", on_failure="delete", desired_state="stopped")
+    stack.up(wanted)
+    stopped = stack.record().id
+    stack.world.settings.change({"list_lag_seconds": 30.0})
+
+    stack.up(wanted, target_replace=NAME)
+
+    assert stack.record().id == stopped
+    stack.assert_nothing_lost()
+
+
 @EITHER
 @pytest.mark.parametrize("token", REPLACED)
 def test_a_changed_one_is_replaced_and_the_old_one_ended_once(token: str, least: bool) -> None:
