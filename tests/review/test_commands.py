@@ -320,6 +320,30 @@ def test_what_cannot_be_judged_takes_the_place_of_the_old_comment(stack: Stack) 
     assert "stack `dev`" in comment["body"]
 
 
+@pytest.mark.parametrize("broken", [None, "name: [\n"], ids=["missing", "broken"])
+def test_a_project_file_that_is_missing_or_broken_takes_the_place_of_the_old_comment(
+    stack: Stack, broken: str | None
+) -> None:
+    with serve(FakeForge("github")) as forge:
+        where = ("--post", "github", "--pull-request", "7")
+        review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        file = stack.folder / "Pulumi.yaml"
+        whole = file.read_text()
+        if broken is None:
+            file.unlink()
+        else:
+            file.write_text(broken)
+        failed = run(stack, "review", *where, **forge.environment)
+        (told,) = [comment["body"] for comment in forge.comments.values()]
+        file.write_text(whole)
+        review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        (mended,) = [comment["body"] for comment in forge.comments.values()]
+    assert failed.code == 1
+    assert told.startswith("### ⛔ Not judged: ")
+    assert "Pulumi.yaml" in told
+    assert not mended.startswith("### ⛔ Not judged")
+
+
 def test_an_api_that_is_away_is_no_verdict_on_the_cost(stack: Stack) -> None:
     stack.write(VM.replace("GPU,", f'"{stack.gpu}",'))
     ran = run(stack, "review", OPENRELAY_API_URL="http://127.0.0.1:9")
