@@ -149,7 +149,7 @@ def _endings(review: Review, action: Action) -> list[str]:
         return (step.noun, _why(review, step), review.loses(step), against)
 
     steps = sorted(
-        (step for step in review.plan.steps if step.action is action),
+        (step for step in review.plan.resources if step.action is action),
         key=lambda step: (not step.is_machine, natural(step.name)),
     )
     lines = []
@@ -215,14 +215,8 @@ def _cost(review: Review) -> list[str]:
         for unit, times in (("hour", 1), ("month", HOURS_PER_MONTH))
     ]
     if review.balance is not None:
-        runway = [review.balance.hours(each) for each in review.burn_at_least()]
-        then, now = map(words.lasts, runway)
-        known = not (before.unknown or after.unknown)
-        bound = "" if known or runway[1] is None else "at most "
-        lines.append(
-            f"the balance of {words.rate(review.balance.available_cents)} lasts {bound}{now}"
-            + ("" if then == now else f", before {then}")
-        )
+        balance = words.rate(review.balance.available_cents)
+        lines.append(f"the balance of {balance} lasts {review.lasts()}")
     return lines
 
 
