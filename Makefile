@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests on the real engine wait more than they work.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+# GitHub's documentation and the schema have it; the newest actionlint does not know it yet.
+NEWER_THAN_ACTIONLINT := -ignore 'unexpected key "queue" for "concurrency" section'
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check audit soak bench corpus picture policies lock clean
@@ -42,6 +44,8 @@ check: $(READY) ## run the linters and the type checkers
 	@$(BIN)/check-jsonschema --schemafile tests/gitops/data/stack-v2.9.0.json \
 	  examples/gitops/operator/stack.yaml
 	@$(BIN)/zizmor --quiet --offline examples/gitops/github/*.yml
+	@lint=$$($(BIN)/python scripts/get_actionlint.py) && "$$lint" $(NEWER_THAN_ACTIONLINT) \
+	  -shellcheck $(BIN)/shellcheck -pyflakes "" examples/gitops/github/*.yml
 	@$(BIN)/shellcheck examples/gitops/cron/reconcile.sh
 
 audit: $(READY) ## look the locked packages up among known vulnerabilities

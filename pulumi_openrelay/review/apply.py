@@ -101,9 +101,14 @@ def carry_out(
     """Apply, and hold what the engine did against the plan.
 
     packs: the folders of policy packs. show: called with each line of the engine's display. Raises
-    NotJudged where it fails or differs.
+    NotJudged where it fails, differs or is interrupted.
     """
-    done = events.read(project.up(packs, show, refresh=now.refreshed).events)
+    try:
+        done = events.read(project.up(packs, show, refresh=now.refreshed).events)
+    except KeyboardInterrupt:
+        raise NotJudged(
+            "interrupted: what was done until then is recorded; `pulumi preview` shows what is left"
+        ) from None
     differing = _unlike(_actions(now.plan), _actions(done))
     if differing:
         raise NotJudged(f"what was applied is not what was reviewed: {differing}")

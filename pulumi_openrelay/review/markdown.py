@@ -16,35 +16,12 @@ from .groups import MOST_NAMES, alike, natural, several
 from .money import HOURS_PER_MONTH, Rate, rate_cents
 from .plan import Action, Step
 from .report import Review
-from .risk import (
-    DATA_LOSS,
-    DRIFT,
-    ENDPOINT_LOSS,
-    HIDDEN_DELETION,
-    LEFT_RUNNING,
-    PROTECTED_DELETION,
-    PROTECTED_REPLACEMENT,
-    REPLACEMENT,
-    STOPPED_DATA_LOSS,
-)
+from .risk import DRIFT, ENDINGS
 
 LONGEST = 39
 MOST_DELETIONS = 8
 """So many deletions alike have a line each."""
-# Reasons that stand with what ends.
-ENDINGS = frozenset(
-    rule.name
-    for rule in (
-        DATA_LOSS,
-        ENDPOINT_LOSS,
-        HIDDEN_DELETION,
-        LEFT_RUNNING,
-        PROTECTED_DELETION,
-        PROTECTED_REPLACEMENT,
-        REPLACEMENT,
-        STOPPED_DATA_LOSS,
-    )
-)
+_ENDINGS = frozenset(rule.name for rule in ENDINGS)  # they stand with what ends
 _MARKS = {Effect.BLOCK: "⛔ ", Effect.WARN: "⚠️ ", Effect.NOTE: ""}
 _SIGN = {Verdict.PASS: "✅ Pass", Verdict.WARN: "⚠️ Warning", Verdict.BLOCK: "⛔ Blocked"}
 _DONE = {
@@ -141,7 +118,7 @@ def _short(commit: str) -> str:
 def _endings(review: Review, action: Action) -> list[str]:
     """What ends, machines first, with what is held against it; those that differ in the name alone
     together. A deletion has a line of its own, unless there are very many alike."""
-    held = {reason.urn: reason for reason in review.reasons if reason.rule in ENDINGS}
+    held = {reason.urn: reason for reason in review.reasons if reason.rule in _ENDINGS}
 
     def same(step: Step) -> tuple[str, ...]:
         reason = held.get(step.urn)
@@ -149,7 +126,7 @@ def _endings(review: Review, action: Action) -> list[str]:
         return (step.noun, _why(review, step), review.loses(step), against)
 
     steps = sorted(
-        (step for step in review.plan.steps if step.action is action),
+        (step for step in review.plan.resources if step.action is action),
         key=lambda step: (not step.is_machine, natural(step.name)),
     )
     lines = []
@@ -215,14 +192,8 @@ def _cost(review: Review) -> list[str]:
         for unit, times in (("hour", 1), ("month", HOURS_PER_MONTH))
     ]
     if review.balance is not None:
-        runway = [review.balance.hours(each) for each in review.burn_at_least()]
-        then, now = map(words.lasts, runway)
-        known = not (before.unknown or after.unknown)
-        bound = "" if known or runway[1] is None else "at most "
-        lines.append(
-            f"the balance of {words.rate(review.balance.available_cents)} lasts {bound}{now}"
-            + ("" if then == now else f", before {then}")
-        )
+        balance = words.rate(review.balance.available_cents)
+        lines.append(f"the balance of {balance} lasts {review.lasts()}")
     return lines
 
 
@@ -248,7 +219,7 @@ def _capacity(review: Review) -> list[str]:
 
 def _violations(review: Review, reasons: Sequence[Reason]) -> list[str]:
     """What no other section has: endings and drift say themselves what is held against them."""
-    others = [r for r in reasons if r.rule not in ENDINGS and r.rule != DRIFT.name]
+    others = [r for r in reasons if r.rule not in _ENDINGS and r.rule != DRIFT.name]
     return [_violation(review, group) for group in _groups(others)]
 
 

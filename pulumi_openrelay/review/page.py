@@ -23,13 +23,11 @@ def render(review: Review) -> str:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = _prose
-    burn = review.burn()
     return environment.get_template("page.html").render(
         review=review,
         words=words,
         Action=Action,
         month=HOURS_PER_MONTH,
-        runway=[review.balance.hours(each) for each in burn] if burn and review.balance else None,
         top=review.reasons[0] if review.reasons else None,
     )
 

@@ -144,9 +144,14 @@ class Plan:
     def changing(self) -> Iterator[Step]:
         return (step for step in self.steps if step.action is not Action.SAME)
 
+    @property
+    def resources(self) -> Iterator[Step]:
+        """The user's own."""
+        return (step for step in self.steps if not step.is_internal)
+
     def count(self, action: Action) -> int:
         """How many of the user's resources."""
-        return sum(step.action is action and not step.is_internal for step in self.steps)
+        return sum(step.action is action for step in self.resources)
 
     @property
     def machines(self) -> Iterator[Step]:

@@ -9,7 +9,9 @@ no person can write those. One that it may not change is left, and a new one mad
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -17,6 +19,15 @@ from .forges import NotPosted, Target
 
 SECONDS = 30.0
 MOST_PAGES = 100
+
+
+def mark(folder: Path, stack: str) -> str:
+    """What tells the comment on a stack from those on others: the project's folder within its
+    repository, or its name outside of one. A project's own name would not do: where its file is
+    missing or broken, the old comment has to be found all the same."""
+    root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    place = folder.relative_to(root or folder.parent).as_posix()
+    return f"pulumi-openrelay review of {quote(f'{place}/{stack}')}"
 
 
 def post(to: Target, mark: str, comment: str, page_url: str | None = None) -> None:

@@ -208,6 +208,8 @@ def _select(folder: Path, stack: str, environment: dict[str, str]) -> Stack:
     """environment: what every command gets beside this process's own, as it is at the time."""
     from pulumi import automation
 
+    from .command import Interruptible
+
     class Workspace(automation.LocalWorkspace):
         """Every command names its stack, so that the user's own selection stays as it is."""
 
@@ -218,6 +220,7 @@ def _select(folder: Path, stack: str, environment: dict[str, str]) -> Stack:
         workspace = Workspace(
             work_dir=str(folder),
             env_vars=environment,
+            pulumi_command=Interruptible(),
         )
     except automation.InvalidVersionError as error:
         raise NotJudged(f"the `pulumi` on PATH cannot be used: {_cut(str(error))}") from None

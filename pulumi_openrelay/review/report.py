@@ -70,6 +70,16 @@ class Review:
         """The same of what is known."""
         return money.burn(self.before, self.after, self.balance)
 
+    def lasts(self) -> str:
+        """How long the balance lasts, and how long it did before where that differs: a bound where
+        a rate is unknown. Empty where the balance is."""
+        if self.balance is None:
+            return ""
+        before, after = map(self.balance.hours, self.burn_at_least())
+        bound = "at most " if self.burn() is None and after is not None else ""
+        then, now = words.lasts(before), words.lasts(after)
+        return bound + now + ("" if then == now else f", before {then}")
+
     def because(self, step: Step) -> str:
         """Why a resource is replaced or deleted."""
         if step.action is Action.REPLACE:
@@ -161,7 +171,7 @@ class Review:
         return json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
 
     def _steps(self, action: Action) -> list[Step]:
-        return [step for step in self.plan.steps if step.action is action]
+        return [step for step in self.plan.resources if step.action is action]
 
     def _ending(self, step: Step) -> dict[str, Any]:
         return {

@@ -5,17 +5,17 @@ capacity.
 |-----------------------|----------|-------------|------------|-----------|
 | `data-loss`           | critical | warn        | block      | block     |
 | `hidden-deletion`     | critical | warn        | block      | block     |
-| `secret-in-clear`     | critical | block       | block      | block     |
 | `protected-deletion`  | high     | block       | block      | block     |
 | `protected-replacement` | high   | block       | block      | block     |
 | `endpoint-loss`       | high     | warn        | block      | block     |
 | `left-running`        | high     | warn        | block      | block     |
+| `stopped-data-loss`   | medium   | warn        | warn       | block     |
+| `replacement`         | medium   | warn        | warn       | warn      |
+| `secret-in-clear`     | critical | block       | block      | block     |
 | `drift`               | high     | warn        | warn       | warn      |
 | `cost-jump`           | high     | warn        | block      | block     |
 | `runway`              | high     | warn        | block      | block     |
 | `capacity`            | medium   | warn        | block      | block     |
-| `stopped-data-loss`   | medium   | warn        | warn       | block     |
-| `replacement`         | medium   | warn        | warn       | warn      |
 
 Any other profile is taken for `production`. A machine that waits for capacity
 (`capacity_timeout`) is never blocked for want of it. A rename of a protected machine is blocked in
@@ -136,21 +136,18 @@ CAPACITY = Rule(
 STOPPED_DATA_LOSS = Rule(
     "stopped-data-loss", Severity.MEDIUM, (_W, _W, _B), "save what is on its disk first"
 )
-RULES = (
+ENDINGS = (
     DATA_LOSS,
     HIDDEN_DELETION,
-    SECRET_IN_CLEAR,
     PROTECTED_DELETION,
     PROTECTED_REPLACEMENT,
     ENDPOINT_LOSS,
     LEFT_RUNNING,
-    DRIFT,
-    COST_JUMP,
-    RUNWAY,
-    CAPACITY,
     STOPPED_DATA_LOSS,
     REPLACEMENT,
 )
+"""What is held against machines that end."""
+RULES = (*ENDINGS, SECRET_IN_CLEAR, DRIFT, COST_JUMP, RUNWAY, CAPACITY)
 
 
 def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Reason]:

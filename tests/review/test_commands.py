@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.emulator import ServedWorld
-from tests.engine.support import Stack, mutations
+from tests.engine.support import Stack, mutations, running
 
 from .forge import TOKEN, FakeForge, serve
 
@@ -320,6 +323,30 @@ def test_what_cannot_be_judged_takes_the_place_of_the_old_comment(stack: Stack) 
     assert "stack `dev`" in comment["body"]
 
 
+@pytest.mark.parametrize("broken", [None, "name: [\n"], ids=["missing", "broken"])
+def test_a_project_file_that_is_missing_or_broken_takes_the_place_of_the_old_comment(
+    stack: Stack, broken: str | None
+) -> None:
+    with serve(FakeForge("github")) as forge:
+        where = ("--post", "github", "--pull-request", "7")
+        review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        file = stack.folder / "Pulumi.yaml"
+        whole = file.read_text()
+        if broken is None:
+            file.unlink()
+        else:
+            file.write_text(broken)
+        failed = run(stack, "review", *where, **forge.environment)
+        (told,) = [comment["body"] for comment in forge.comments.values()]
+        file.write_text(whole)
+        review(stack, VM, *where, *DEVELOPMENT, **forge.environment)
+        (mended,) = [comment["body"] for comment in forge.comments.values()]
+    assert failed.code == 1
+    assert told.startswith("### ⛔ Not judged: ")
+    assert "Pulumi.yaml" in told
+    assert not mended.startswith("### ⛔ Not judged")
+
+
 def test_an_api_that_is_away_is_no_verdict_on_the_cost(stack: Stack) -> None:
     stack.write(VM.replace("GPU,", f'"{stack.gpu}",'))
     ran = run(stack, "review", OPENRELAY_API_URL="http://127.0.0.1:9")
@@ -350,6 +377,72 @@ def test_a_command_called_wrongly_ends_with_1(stack: Stack, command: str) -> Non
     ran = run(stack, command, "--no-such-option")
     assert ran.code == 1
     assert "No such option" in ran.err
+
+
+def interrupted(
+    stack: Stack, end: Callable[[int, int], None], number: int, *command: str
+) -> tuple[int, str]:
+    """The code and stderr of a command whose program is interrupted, once it has begun to wait."""
+    began, home = stack.folder / "began", f"PULUMI_HOME={stack.environment['PULUMI_HOME']}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "pulumi_openrelay", *command, "--stack", stack.name],
+        cwd=stack.folder,
+        env=stack.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever started the tests may ignore Ctrl-C, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            assert soon(lambda: began.exists() or process.poll() is not None)
+            end(process.pid, number)
+            _, said = process.communicate(timeout=60)
+            assert soon(lambda: not running(home))
+        finally:
+            stack.end()
+    return process.returncode, said
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Whether something comes true within a minute."""
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+WAIT = 'import time; open("began", "w").close(); time.sleep(600)'
+
+
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [
+        pytest.param(os.killpg, signal.SIGINT, id="in a terminal"),
+        pytest.param(os.kill, signal.SIGINT, id="the command alone"),
+        pytest.param(os.kill, signal.SIGTERM, id="by a pipeline"),
+    ],
+)
+def test_an_interrupted_review_is_one_sentence_and_leaves_no_process(
+    stack: Stack, end: Callable[[int, int], None], number: int
+) -> None:
+    stack.write(WAIT)
+    code, said = interrupted(stack, end, number, "review")
+    assert (code, said) == (1, "Error: interrupted, and nothing was changed\n")
+
+
+def test_an_interrupted_apply_says_that_what_was_done_is_recorded(stack: Stack) -> None:
+    program = 'relay.SshKey("laptop", public_key=KEY)'
+    review(stack, program, *DEVELOPMENT)
+    stack.write(f"{program}\nif not pulumi.runtime.is_dry_run():\n    {WAIT}")
+    code, said = interrupted(stack, os.killpg, signal.SIGINT, "apply", "--reviewed", "review.json")
+    assert code == 1
+    assert said == (
+        "Error: interrupted: what was done until then is recorded; `pulumi preview` shows what is "
+        "left\n"
+    )
+    stack.export()
 
 
 OWN_PACK = """\

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
-from pulumi_openrelay.review import page
+from pulumi_openrelay.review import markdown, page
 from pulumi_openrelay.review.report import Review
 
 from . import told
@@ -189,6 +189,28 @@ def test_the_page_says_what_the_comment_folds_away(
     ):
         assert said in text, said
     assert tab.locator("script").count() == 0
+
+
+def test_the_page_counts_as_the_comment_does_and_hides_what_is_no_resource_of_the_users() -> None:
+    owner = ("openrelay", dict[str, Any](), "openrelay:Owner")
+    review = told.review(told.created(*owner), told.created("trainer", vm()))
+    html = page.render(review)
+    assert "Created: 1<" in html
+    assert "Owner" not in html
+    assert [each["resource"] for each in review.as_json()["creations"]] == ["trainer"]
+    ended = told.review(told.deleted(*owner), told.deleted("trainer", vm()))
+    assert "Owner" not in page.render(ended) + markdown.render(ended)
+    assert [each["resource"] for each in ended.as_json()["deletions"]] == ["trainer"]
+
+
+def test_the_page_says_how_long_the_balance_lasts_as_the_comment_does() -> None:
+    known = told.review(told.same("trainer", vm()), told.created("new", vm()))
+    unknown = told.review(
+        told.same("trainer", vm()), told.created("new", vm(rate_cents_per_hour=None))
+    )
+    for review, lasts in ((known, "718 days, before 3 years"), (unknown, "at most 3 years")):
+        assert f"lasts {lasts}<" in page.render(review)
+        assert f" lasts {lasts}\n" in markdown.render(review)
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:

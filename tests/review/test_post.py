@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_openrelay.review.forges import FORGES, NotPosted, target
-from pulumi_openrelay.review.post import cut, post
+from pulumi_openrelay.review.post import cut, mark, post
 
 from .forge import ACCOUNTS, TOKEN, FakeForge, serve
 
@@ -43,6 +43,19 @@ def test_two_stacks_have_a_comment_each(forge: FakeForge) -> None:
     comment(forge, "b", "review of shop/prod")
     comment(forge, "c", "review of shop/dev")
     assert [body[0] for body in bodies(forge)] == ["c", "b"]
+
+
+def test_the_projects_of_a_repository_have_a_comment_each_wherever_it_is(tmp_path: Path) -> None:
+    marks = []
+    for clone in ("one", "another"):
+        root = tmp_path / clone
+        (root / ".git").mkdir(parents=True)
+        marks.append([mark(root / "a-->b", "dev"), mark(root / "c", "dev"), mark(root, "dev")])
+    assert marks[0] == marks[1]
+    assert len({*marks[0]}) == 3
+    assert not any(">" in each for each in marks[0])
+    (tmp_path / "none").mkdir()
+    assert mark(tmp_path / "none", "dev") == "pulumi-openrelay review of none/dev"
 
 
 def test_a_comment_of_somebody_else_with_our_mark_is_left_alone(forge: FakeForge) -> None:

@@ -108,7 +108,8 @@ class Project:
 def project(tmp_path: Path) -> Project:
     root = tmp_path / "project"
     (root / "scripts" / "pulumi-build").mkdir(parents=True)
-    shutil.copy(SCRIPTS / "get_pulumi.py", root / "scripts")
+    for name in ("get_pulumi.py", "golang.py"):
+        shutil.copy(SCRIPTS / name, root / "scripts")
     return Project(root)
 
 
