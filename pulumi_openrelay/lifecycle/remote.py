@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,13 @@ LOOKS_AFTER_A_LOST_ANSWER = (0.0, 1.0, 3.0, 6.0)
 
 
 def next_tick(looked: float, elapsed: float) -> float:
-    """When to look again: every second for half a minute, every ten when a machine takes minutes.
+    """When to look again: twice a second for a quarter of a minute, every ten when a machine takes
+    minutes.
 
     Ticks stand on a common grid, so that all who wait look at the same moment, and share the look.
     """
-    pause = 1.0 if elapsed < 30 else 2.0 if elapsed < 60 else 5.0 if elapsed < 300 else 10.0
+    steps = ((15.0, 0.5), (30.0, 1.0), (60.0, 2.0), (300.0, 5.0), (math.inf, 10.0))
+    pause = next(pause for until, pause in steps if elapsed < until)
     return (looked // pause + 1) * pause
 
 
@@ -248,12 +251,16 @@ class Remote:
         """Look at it, at the ticks that all who wait share, until a row is what we wait for.
 
         missed: what is said where it never is, unless `lacks` tells better; text: what is shown
-        before the first look. A failed look does not end the wait. What is shown is shown again
-        when it changes, and once a minute; how long it has taken, Pulumi tells beside it.
+        before the first look, which is at the next tick where a request was sent a moment ago. A
+        failed look does not end the wait. What is shown is shown again when it changes, and once a
+        minute; how long it has taken, Pulumi tells beside it.
         """
         caller = self.caller
         began = since = caller.now()
         shown, shown_at = "", began
+        if self.sent or self.fresh:
+            since = min(next_tick(began, 0.0), caller.deadline)
+            caller.wait(max(0.0, since - began))
         while True:
             trouble = ""
             try:
