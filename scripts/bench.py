@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark import life, page
+from benchmark import life, page, small
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,7 +50,8 @@ def _measure(lives: tuple[life.Life, ...], results: Path) -> None:
             flush=True,
         )
     results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps({**page.machine(), "measured": measured}, indent=2) + "\n")
+    found = {**page.machine(), "small": small.measure(), "measured": measured}
+    results.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import small
 from .growth import draw
 
 Row = dict[str, Any]
@@ -41,6 +42,7 @@ def write(results: dict[str, Any], docs: Path) -> None:
     text = page.read_text()
     text = _between(text, "machine", _machine_told(results))
     text = _between(text, "table", _table(rows))
+    text = _between(text, "small", _small(results["small"]))
     page.write_text(_between(text, "refused", _refused(rows)))
     (docs / "benchmarks.svg").write_text(draw(_growth(rows)))
 
@@ -133,6 +135,12 @@ def _line(
         f"{max(memory):.0f}" if memory else "",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _small(milliseconds: dict[str, float]) -> str:
+    lines = ["| what | ms | at most |", "| --- | ---: | ---: |"]
+    lines += [f"| {w} | {ms:.3g} | {small.LIMITS[w]:g} |" for w, ms in milliseconds.items()]
+    return "\n".join(lines)
 
 
 def _refused(rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from benchmark import page  # noqa: E402 - scripts are no package
+from benchmark import page, small  # noqa: E402 - scripts are no package
 from benchmark.growth import draw  # noqa: E402
 from benchmark.life import _covered, _most_at_once, _undercut  # noqa: E402
 
@@ -42,12 +42,15 @@ MEASURED = [
     *(row("ours", s, command="refresh", count=c) for c, s in ((64, 2.0), (256, 4.0))),
     row("ours", 20.0, refused=0.3, asked_seconds=9.0, undercut=0),
 ]
-RESULTS = {**page.machine(), "measured": MEASURED}
+RESULTS = {**page.machine(), "small": dict.fromkeys(small.LIMITS, 0.25), "measured": MEASURED}
+
+
+MARKERS = ("machine", "table", "refused", "small")
 
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    markers = "".join(f"<!-- {n} -->\nold\n<!-- end -->\n" for n in ("machine", "table", "refused"))
+    markers = "".join(f"<!-- {n} -->\nold\n<!-- end -->\n" for n in MARKERS)
     (tmp_path / "benchmarks.md").write_text(f"before\n{markers}after\n")
     return tmp_path
 
