@@ -29,6 +29,13 @@ can do about it (`advice`). Whoever knows the resource and what holds after the 
 from __future__ import annotations
 
 RETRY = "run `pulumi up` again"
+LONGEST = 400
+"""Of what is said of an error: an API may answer with a page."""
+
+
+def cut(said: str) -> str:
+    """As much of it as is shown; what must not be said is taken out before, or half of it stays."""
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
 
 
 class OpenRelayError(Exception):
@@ -45,6 +52,9 @@ class OpenRelayError(Exception):
         super().__init__(what)
         self.what = what
         self.advice = advice
+
+    def __str__(self) -> str:
+        return cut(self.what)
 
 
 class Misconfigured(OpenRelayError):

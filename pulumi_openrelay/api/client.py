@@ -27,6 +27,7 @@ from ..errors import (
     RETRY,
     AnswerLost,
     ApiError,
+    Interrupted,
     OpenRelayError,
     ServerError,
     Unreachable,
@@ -133,27 +134,30 @@ class Client:
             body=None if request.body is None else json.dumps(request.body).encode(),
         )
         tries, doubted = 0, False
-        while True:
-            tries += 1
-            try:
-                with self._limiter.turn(caller):
-                    return self._once(wire, request.answers, caller)
-            except ServerError as error:
-                if not request.may_repeat:
-                    raise AnswerLost(error.what, error.advice) from None
-                failure: OpenRelayError = error
-            except ApiError as error:
-                if not self._dialect.asks_for_repeat(error):
-                    raise _doubted(error, doubted) from None
-                failure = error
-            except AnswerLost as error:
-                if not request.may_repeat:
-                    raise
-                failure = error
-            except Unreachable as error:
-                failure = error
-            doubted |= failure.outcome_unknown
-            self._pause(failure, tries, doubted, caller)
+        try:
+            while True:
+                tries += 1
+                try:
+                    with self._limiter.turn(caller):
+                        return self._once(wire, request.answers, caller)
+                except ServerError as error:
+                    if not request.may_repeat:
+                        raise AnswerLost(error.what, error.advice) from None
+                    failure: OpenRelayError = error
+                except ApiError as error:
+                    if not self._dialect.asks_for_repeat(error):
+                        raise _doubted(error, doubted) from None
+                    failure = error
+                except AnswerLost as error:
+                    if not request.may_repeat:
+                        raise
+                    failure = error
+                except Unreachable as error:
+                    failure = error
+                doubted |= failure.outcome_unknown and not wire.only_reads
+                self._pause(failure, tries, doubted, caller)
+        except Interrupted as error:
+            raise _doubted(error, doubted) from None
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"accept": "application/json", **self._dialect.headers(request.path)}

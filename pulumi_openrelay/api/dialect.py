@@ -9,8 +9,6 @@ from typing import Any, Protocol
 from ..errors import ApiError
 from .transport import WireAnswer, WireRequest
 
-LONGEST_MESSAGE = 300
-
 
 class Dialect(Protocol):
     """One service's way of speaking."""
@@ -36,8 +34,7 @@ def one_line(message: Any, *secrets: str | None) -> str:
     line = " ".join(message.split())
     for secret in secrets:
         line = line.replace(secret, "[key]") if secret else line
-    line = line.rstrip(".")
-    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
+    return line.rstrip(".")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

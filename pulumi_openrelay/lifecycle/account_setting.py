@@ -40,6 +40,8 @@ class SettingLifecycle(Lifecycle):
         remote = Remote(self.session, kind, call, SINGLETON, new=inputs, fresh=True)
         mark = secrets.token_hex(4)
         outputs: Bag = {**inputs, MADE: mark, READY: False}
+        owner, journal = str(inputs.get(OWNER)), self.session.journal
+        noted = journal.read(owner, call.urn) is not None
         try:
             self._claim()
             outputs[BEFORE] = self._found(remote, inputs)
@@ -49,7 +51,8 @@ class SettingLifecycle(Lifecycle):
         except Exception as error:
             reason = self._reason(error)
             if not remote.sent:
-                self.session.journal.forget(str(inputs.get(OWNER)), call.urn)
+                if not noted:
+                    journal.forget(owner, call.urn)
                 said = sentences.not_changed(kind.noun, call.name, SINGLETON, reason)
                 raise Failed(said) from error
             said = sentences.created(kind.noun, call.name, SINGLETON, reason)
@@ -97,12 +100,12 @@ class SettingLifecycle(Lifecycle):
         """How the setting was before this stack touched it: as noted by a create that was cut off,
         else as it is."""
         journal, owner, urn = self.session.journal, str(inputs.get(OWNER)), self.call.urn
-        note = journal.read(owner, urn)
+        kind, note = self.kind, journal.read(owner, urn)
         if note is None or note.found is None:
-            facts, fields = self._facts(remote.look()), self.kind.fields
+            facts, fields = self._facts(remote.look()), kind.fields
             found = {n: v for n, v in facts.items() if fields[n].role is Role.UPDATES}
             now = self.call.time()
-            note = Note(now, now, found=found)
+            note = Note(kind.token, now, now, found=found)
             journal.write(owner, urn, note)
         return dict(note.found or {})
 

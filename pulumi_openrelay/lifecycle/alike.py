@@ -162,7 +162,7 @@ class AlikeMaker(Maker):
 
     def _notes_of_others(self) -> list[Note]:
         """What was noted of this stack's other resources."""
-        notes = self._session.journal.left(self._owner)
+        notes = self._session.journal.notes(self._owner, self._kind.token)
         return [note for note in notes if note != self._earlier]
 
     # The API key that made it

@@ -85,10 +85,12 @@ class Delete:
 class States:
     """What a status means. A status that is in none of these sets is on its way somewhere.
 
-    running: it serves. stopped: it rests, and bills nothing. failed: it does not recover by itself.
-    ended: it is gone for good, though the API may list it for ever. ending: it soon will be.
+    starting: it has not served yet. running: it serves. stopped: it rests, and bills nothing.
+    failed: it does not recover by itself. ended: it is gone for good, though the API may list it
+    for ever. ending: it soon will be.
     """
 
+    starting: frozenset[str]
     running: frozenset[str]
     failed: frozenset[str]
     ended: frozenset[str]
@@ -228,9 +230,9 @@ class Kind:
         """Whether a row is of one that has not ended: an API may list those for ever."""
         return self.states is None or str(row.get("status")) not in self.states.ended
 
-    def serves(self, row: Row) -> bool:
-        """Whether a row is of a machine that is up."""
-        return self.states is not None and str(row.get("status")) in self.states.running
+    def may_have_served(self, row: Row) -> bool:
+        """Whether a row may be of a machine that was up once, so that its disk may hold data."""
+        return self.states is not None and str(row.get("status")) not in self.states.starting
 
     def goal(self, inputs: Inputs) -> frozenset[str]:
         """The states in which what the inputs ask for is reached."""
@@ -259,6 +261,12 @@ class Kind:
     def twin(self, row: Row, inputs: Inputs) -> bool:
         """Whether an existing thing is the one that these inputs describe: by default, by name."""
         return bool(self.called(row) == inputs.get(self.name_key))
+
+    @property
+    def of_an_organization(self) -> bool:
+        """Whether the API shows it to the keys of one organization alone: to any other it is as if
+        it were not there."""
+        return not (self.singleton or self.acts) and "{org}" in self.listed.path
 
     @property
     def noted(self) -> bool:

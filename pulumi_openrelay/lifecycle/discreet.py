@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHORTEST_SECRET = 4
 """A shorter text would be hidden in words that have nothing to do with it."""
+SHORTEST_LINE = 8
+"""Of a secret of several lines, of which an API may repeat one."""
 
 
 class DiscreetCall:
@@ -66,5 +68,8 @@ def _texts(value: Any) -> list[str]:
         return [text for part in value.values() for text in _texts(part)]
     if isinstance(value, list):
         return [text for part in value for text in _texts(part)]
-    text = " ".join(value.split()) if isinstance(value, str) else ""
-    return [text] if len(text) >= SHORTEST_SECRET else []
+    if not isinstance(value, str):
+        return []
+    whole, *lines = (" ".join(part.split()) for part in (value, *value.splitlines()))
+    told = [line for line in lines if len(line) >= SHORTEST_LINE]
+    return [whole, *told] if len(whole) >= SHORTEST_SECRET else told

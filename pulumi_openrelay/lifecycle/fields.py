@@ -49,6 +49,8 @@ LEFT = "__left"
 on with a create does that."""
 NAME = "__name"
 """An input: the generated name of a thing whose kind has no `name`."""
+ORGANIZATION = "__organization"
+"""An output: the id of the organization whose it is, where the service has organizations."""
 BEFORE = "__before"
 """An output: how a setting of the account was found, which a delete restores."""
 

@@ -2,8 +2,8 @@
 
 Only where nothing else tells after a crash: that a create without a key was sent, which a list that
 lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
-how a setting of the account was before. A note holds ids, times and what the API
-said, and nothing of the program.
+how a setting of the account was before. A note holds ids, times, what the API said,
+and which rotation a program has asked for: no secret.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,8 +23,10 @@ class Note:
     """first, last: when the first and the last create was sent, in seconds since the epoch by the
     API's clock. before: the ids that existed. made: the id that the API answered with, None until
     it has answered; or one that a request has given itself. found: what a setting was. left: the
-    ids of what earlier attempts made, which is ended once what the note is about stands."""
+    ids of what earlier attempts made, which is ended once what the note is about stands. kind: the
+    token of what is made."""
 
+    kind: str
     first: float
     last: float
     before: tuple[str, ...] = ()
@@ -47,42 +50,44 @@ class Journal(Protocol):
         """The resource is recorded, or was not made."""
         ...
 
-    def left(self, owner: str) -> list[Note]:
-        """All the notes of a stack's owner."""
+    def notes(self, owner: str, kind: str) -> list[Note]:
+        """The notes of a stack's owner about things of a kind."""
         ...
 
 
 class NoteFiles:
-    """A journal in a folder, one file for each resource. None: the user's state directory."""
+    """A journal in a folder, one file for each resource. None: the user's state directory; who has
+    none keeps no notes, and a crash is told by a warning alone."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or _default_folder()
 
     def read(self, owner: str, urn: str) -> Note | None:
-        return _read(self._file(owner, urn))
+        file = self._file(owner, urn)
+        return None if file is None else _read(file)
 
-    def left(self, owner: str) -> list[Note]:
-        notes = (_read(file) for file in self._folder.glob(f"{_digest(owner)}-*.json"))
-        return [note for note in notes if note is not None]
+    def notes(self, owner: str, kind: str) -> list[Note]:
+        files = self._folder.glob(f"{_digest(owner)}-*.json") if self._folder else ()
+        return [note for file in files if (note := _read(file)) is not None and note.kind == kind]
 
     def write(self, owner: str, urn: str, note: Note) -> None:
         file = self._file(owner, urn)
+        if file is None:
+            return
         part = file.with_suffix(".part")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part.write_text(json.dumps(asdict(note)))
             part.replace(file)
-        except OSError:
-            return  # without a home, a crash is told by a warning alone
 
     def forget(self, owner: str, urn: str) -> None:
-        try:
-            self._file(owner, urn).unlink(missing_ok=True)
-        except OSError:
-            return
+        file = self._file(owner, urn)
+        if file is not None:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
-    def _file(self, owner: str, urn: str) -> Path:
-        return self._folder / f"{_digest(owner)}-{_digest(urn)}.json"
+    def _file(self, owner: str, urn: str) -> Path | None:
+        return self._folder / f"{_digest(owner)}-{_digest(urn)}.json" if self._folder else None
 
 
 def _read(file: Path) -> Note | None:
@@ -90,7 +95,7 @@ def _read(file: Path) -> Note | None:
         note = json.loads(file.read_text())
         ids = {name: tuple(note.get(name, ())) for name in ("before", "left")}
         return Note(**{**note, **ids})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -98,6 +103,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _default_folder() -> Path:
+def _default_folder() -> Path | None:
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "pulumi-openrelay" / "creates"
+    try:
+        return Path(base).expanduser() / "pulumi-openrelay" / "creates"
+    except RuntimeError:
+        return None

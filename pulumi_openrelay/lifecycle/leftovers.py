@@ -29,7 +29,7 @@ def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str
 
 
 def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
-    notes = session.journal.left(owner)
+    notes = session.journal.notes(owner, kind.token) if kind.alike else []
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:

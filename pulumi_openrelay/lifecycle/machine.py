@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 STATES = States(
+    starting=frozenset({"pending", "deploying"}),
     running=frozenset({"running"}),
     stopped=frozenset({"stopped"}),
     failed=frozenset({"failed"}),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     RETRY,
+    Ambiguous,
     AnswerLost,
     ApiError,
     Conflict,
@@ -22,11 +23,11 @@ from ..errors import (
     Unreachable,
 )
 from . import naming
+from .declare import facts
 from .fields import OWNER
 from .journal import Note
 from .remote import (
     LOOKS_AFTER_A_LOST_ANSWER,
-    NOT_NOW,
     SETTLE_SECONDS,
     Patience,
     Remote,
@@ -68,7 +69,7 @@ class Maker:
         self._before: Rows = {}
         self._earlier = session.journal.read(self._owner, call.urn) if kind.noted else None
         """What is noted of an earlier create that was cut off."""
-        self._note = Note(0.0, 0.0)
+        self._note = Note(kind.token, 0.0, 0.0)
         self._twins: Sequence[Row] = []
         self._made_room = False
         self.asked = False
@@ -84,6 +85,9 @@ class Maker:
         kind, name = self._kind, self._name
         self._before = self._rows(self._began)
         row = self._left_by_name() or self._left_unseen()
+        if self._earlier is not None:
+            # By now the list shows what it was about.
+            self._session.journal.forget(self._owner, self._call.urn)
         if row is not None:
             return row, "own"
         others = [row for row in self._living() if not self._has_my_name(row)]
@@ -106,10 +110,11 @@ class Maker:
     def _was_there(self, made: Row) -> bool:
         """Whether what a create has answered with was made by an earlier one of the same key, and
         not now: a list that lags behind may not have shown it."""
+        if made["id"] in self._before or not self._kind.create.idempotent:
+            return made["id"] in self._before
         states, when = self._kind.states, made_at(self._kind, made)
-        old = when is not None and when < self._first - CLOCK_SECONDS
-        rests = states is not None and states.rests(str(made.get("status")))
-        return made["id"] in self._before or old or rests
+        stopped = states is not None and made.get("status") in states.stopped
+        return stopped or (when is not None and when < self._first - CLOCK_SECONDS)
 
     def _left_by_name(self) -> Row | None:
         """What an earlier attempt left of this very name; whatever else it left is ended once the
@@ -131,11 +136,14 @@ class Maker:
         if note is None or note.made in self._before:
             return None
         settled = self._settled_at(note)
-        while row is None and self._api_time() < settled:
+        while row is None and self._api_time() < settled and not self._sees_a_twin():
             self._call.wait(2.0)
             self._before = self._rows(self._call.now())
             row = self._left_by_name()
         return row
+
+    def _sees_a_twin(self) -> bool:
+        return any(self._is_twin(row) for row in self._living())
 
     def _settled_at(self, note: Note) -> float:
         """When a list shows what the create made that the note is about. A clock may have been set
@@ -155,11 +163,17 @@ class Maker:
         return [row for row in rows if self._kind.lives(row) and row["id"] != self._replaced_id]
 
     def end_twins(self, resource_id: str) -> None:
-        """End what an earlier try has made after all."""
-        if self._doubted:
-            for row in self._new_twins():
-                if row["id"] != resource_id:
-                    self._end(row["id"])
+        """End what an earlier try has made after all; where the name does not tell that, warn."""
+        for row in self._new_twins() if self._doubted else []:
+            if row["id"] == resource_id:
+                continue
+            if self._has_my_name(row):
+                self._end(row["id"])
+            else:
+                self._call.warn(
+                    f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
+                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
+                )
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
@@ -180,8 +194,7 @@ class Maker:
         try:
             return self._send_until_made()
         except (ApiError, AnswerLost, Unreachable, Interrupted) as error:
-            if self._doubted and isinstance(error, (*NOT_NOW, Interrupted)):
-                error.outcome_unknown = True
+            error.outcome_unknown |= self._doubted
             if self.left and isinstance(error, ApiError) and not error.outcome_unknown:
                 ids = ", ".join(row["id"] for row in self.left)
                 error.advice = (
@@ -262,14 +275,14 @@ class Maker:
         left = tuple(row["id"] for row in self.left)
         # What it replaces may have ended by itself, and be listed no more.
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
-        self._note = Note(now, now, tuple(sorted(before)), left=left)
+        self._note = Note(self._kind.token, now, now, tuple(sorted(before)), left=left)
         try:
             row = self._make()
         except OpenRelayError as error:
-            if not error.outcome_unknown:
+            if not error.outcome_unknown and self._earlier is not None and self.left:
+                journal.write(owner, urn, self._earlier)
+            elif not error.outcome_unknown:
                 journal.forget(owner, urn)
-                if self._earlier is not None and self.left:
-                    journal.write(owner, urn, self._earlier)
             raise
         journal.write(owner, urn, replace(self._note, made=str(row["id"])))
         return row
@@ -309,8 +322,11 @@ class Maker:
         keyless = () if self._kind.create.idempotent else (10.0,)
         for pause in (*LOOKS_AFTER_A_LOST_ANSWER, *keyless):
             self._call.wait(pause)
-            for row in self._new_twins():
-                return row
+            rows = self._new_twins()
+            if len(rows) > 1 and not generated:
+                raise self._perhaps_anothers(rows)
+            if rows:
+                return rows[0]
         return None
 
     def _in_the_way(self) -> Row | None:
@@ -344,8 +360,9 @@ class Maker:
                 if self._kind.called(row) != self._name or row["id"] in self._spent:
                     continue
                 new = self._doubted and row["id"] not in self._before
-                anothers = row["id"] in self._session.history.anothers(self._call.urn)
-                if anothers or not (new or (self._has_my_name(row) and self._is_young(row))):
+                mine = new and self._is_what_was_asked(row)
+                mine = mine or (self._has_my_name(row) and self._is_young(row))
+                if row["id"] in self._session.history.anothers(self._call.urn) or not mine:
                     raise self._kind.taken(row)
                 self._end(row["id"])
                 return
@@ -363,7 +380,30 @@ class Maker:
             and row["id"] not in self._session.history.anothers(self._call.urn)
             and self._kind.lives(row)
             and self._is_twin(row)
+            and (self._has_my_name(row) or self._is_what_was_asked(row))
         ]
+
+    def _is_what_was_asked(self, row: Row) -> bool:
+        """Whether one of a name that the program gave, and another's may too, was made since the
+        create was sent, and is in everything as that asked."""
+        made, told = made_at(self._kind, row), facts(self._kind, row)
+        return (
+            made is not None
+            and self._note.first - CLOCK_SECONDS <= made <= self._api_time() + CLOCK_SECONDS
+            and all(
+                field.same(self._inputs[name], told[name])
+                for name, field in self._kind.fields.items()
+                if field.in_create and name in told and self._inputs.get(name) is not None
+            )
+        )
+
+    def _perhaps_anothers(self, rows: Sequence[Row]) -> OpenRelayError:
+        ids = ", ".join(sorted(row["id"] for row in rows))
+        return Ambiguous(
+            f"{len(rows)} that this create may have made came up ({ids}), and nothing tells which "
+            f"of them it made; none was touched",
+            f"end what nobody else made and {RETRY}, or give another name",
+        )
 
     def _perhaps_ours(self, error: Rejected) -> OpenRelayError:
         """An earlier attempt made one of this name with other inputs, and one of this name lives:

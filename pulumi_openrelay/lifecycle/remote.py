@@ -259,8 +259,8 @@ class Remote:
         began = since = caller.now()
         shown, shown_at = "", began
         if self.sent or self.fresh:
-            since = min(next_tick(began, 0.0), caller.deadline)
-            caller.wait(max(0.0, since - began))
+            since = max(began, min(next_tick(began, 0.0), caller.deadline))
+            caller.wait(since - began)
         while True:
             trouble = ""
             try:

@@ -16,18 +16,19 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
-from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut
+from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut, cut
 from . import naming, sentences
 from .alike import AlikeMaker
 from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, OWNER, READY, SERVED, Role
+from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, Role
 from .journal import Note
 from .make import Maker, end_left, made_at
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
@@ -109,6 +110,7 @@ class Lifecycle:
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
         if changes.replaces:
+            self._refuse_to_replace_foreign(resource_id, old_outputs)
             # A review says itself that this is refused, and goes on to everything else.
             if not os.environ.get(REVIEW_KEY):
                 self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
@@ -157,10 +159,10 @@ class Lifecycle:
         mark = secrets.token_hex(4)
         self.session.history.own(call.urn, remote.id, mark)
         # After `--target-replace` what it finds may be the recorded one.
-        served = found is not None and kind.serves(row)
-        outputs = {**inputs, MADE: mark, READY: False, SERVED: served or found == "adopted"}
+        served = found == "adopted" or (found is not None and kind.may_have_served(row))
+        outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         try:
-            outputs |= self._facts(row)
+            outputs |= {**self._facts(row), **self._whose()}
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
             if remote.fresh:
@@ -209,6 +211,7 @@ class Lifecycle:
         changing: set[str] = set()
         try:
             if changes.updates or not ready:
+                self._refuse_foreign(old_outputs)
                 changing = self._still_to_change(remote, changes, ready=ready)
                 self._change(remote, changing)
             if ready and not remote.sent and not changing:
@@ -246,10 +249,11 @@ class Lifecycle:
             self.session.history.refer(self.call.urn, resource_id)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
+            self._refuse_foreign(outputs)
             now = self._read(remote, outputs)
             if now is None:
                 return None
-            now |= self._news(now, kind.actual(remote))
+            now |= {**self._news(now, kind.actual(remote)), **self._whose()}
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, self._reason(error))
@@ -285,6 +289,7 @@ class Lifecycle:
         call.deadline = call.now() + (call.timeout or kind.delete_seconds)
         remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
         try:
+            self._refuse_foreign(outputs)
             remote.end()
         except Exception as error:
             raise Failed(
@@ -353,12 +358,39 @@ class Lifecycle:
     def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
         """Warn of what a create that was cut off may have made in place of the recorded one."""
         note = self._note(outputs)
-        if note is not None and resource_id in note.before:
-            which = f": {note.made}" if note.made else ""
-            self.call.warn(
-                f"an earlier run was cut off while it made another {self.kind.noun} in place of "
-                f"{resource_id}{which}; end that one if it is there and nobody needs it"
-            )
+        if note is None or resource_id not in note.before:
+            return
+        which = f": {note.made}" if note.made else ""
+        if not self.kind.alike:
+            made = self._made_unrecorded(note, outputs)
+            if made is not None and not made:
+                self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
+                return
+            which = f": {', '.join(made)}" if made else which
+        self.call.warn(
+            f"an earlier run was cut off while it made another {self.kind.noun} in place of "
+            f"{resource_id}{which}; end that one if it is there and nobody needs it"
+        )
+
+    def _made_unrecorded(self, note: Note, outputs: Bag) -> list[str] | None:
+        """The ids of what the create has made that the note is about; None where that cannot be
+        told yet."""
+        kind, call = self.kind, self.call
+        prefix = naming.prefix(str(outputs.get(OWNER)), call.urn, call.name)
+        call.deadline = call.now() + CATALOG_SECONDS
+        try:
+            rows = self.session.rows(call, kind.listed, self.session.read_since(call))[0]
+        except OpenRelayError:
+            return None
+        made = [
+            row["id"]
+            for row in rows.values()
+            if row["id"] not in note.before
+            and kind.lives(row)
+            and (row["id"] == note.made or str(kind.called(row)).startswith(prefix))
+        ]
+        settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
+        return made if made or settled else None
 
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""
@@ -395,6 +427,17 @@ class Lifecycle:
             f"state records it, end it unless somebody needs it"
         )
 
+    def _refuse_to_replace_foreign(self, resource_id: str, outputs: Bag) -> None:
+        """Raise Failed where the old one could not be ended. Where the API cannot be asked whose
+        the key is, the delete will tell."""
+        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        error = None
+        with suppress(OpenRelayError):
+            error = self._foreign(outputs)
+        if error is not None:
+            said = sentences.not_changed(self.kind.noun, self.call.name, resource_id, error)
+            raise Failed(said)
+
     def _refuse_in_a_review(self) -> None:
         """Raise Failed where diff has let pass what only a review may see: it changes nothing."""
         if os.environ.get(REVIEW_KEY):
@@ -413,10 +456,33 @@ class Lifecycle:
             what = f"it is not deleted, because {why}"
             raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
 
+    def _whose(self) -> Bag:
+        """The organization whose key this run has."""
+        if not self.kind.of_an_organization:
+            return {}
+        return {ORGANIZATION: self.session.organization(self.call)}
+
+    def _foreign(self, outputs: Bag) -> OpenRelayError | None:
+        """What to say of one that the key cannot see; None of any other. The API would call it
+        gone, and it would go on billing without a record."""
+        recorded = outputs.get(ORGANIZATION)
+        key = self._whose().get(ORGANIZATION) if recorded is not None else None
+        if key == recorded:
+            return None
+        return OpenRelayError(
+            f"it belongs to the organization {recorded}, and the API key to {key}",
+            "use a key of its own organization",
+        )
+
+    def _refuse_foreign(self, outputs: Bag) -> None:
+        error = self._foreign(outputs)
+        if error is not None:
+            raise error
+
     def _reason(self, error: Exception) -> OpenRelayError:
         """What the failure was, without secrets that the API has repeated to us."""
         reason = sentences.known(error)
-        reason.what = self.call.without_secrets(reason.what)
+        reason.what = cut(self.call.without_secrets(reason.what))
         return reason
 
     def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:

@@ -210,7 +210,7 @@ class _Question:
         new, journal, now = self._check.new, self._check.session.journal, self._caller.time()
         note = journal.read(self._owner, self._check.id)
         if note is None or now - note.first > FRESH_SECONDS:
-            note = Note(now, now, made=secrets.token_hex(8))
+            note = Note(self._check.kind.token, now, now, made=secrets.token_hex(8))
             journal.write(self._owner, self._check.id, note)
         question = json.dumps([str(self._name), body, new["api_key"], new.get("triggers")])
         return naming.idempotency_key(self._owner, self._check.id, question, note.made, 0)

@@ -147,6 +147,7 @@ class InstanceKind(Kind, resource=Instance):
         waits_out={"INSTANCE_NOT_READY": 3600.0, "": 3600.0},
     )
     states = States(
+        starting=frozenset({"requested", "provisioning"}),
         running=frozenset({"ready"}),
         failed=frozenset({"failed"}),
         ended=frozenset({"terminated", "failed"}),

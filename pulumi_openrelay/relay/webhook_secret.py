@@ -57,7 +57,7 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
             if self._was_rotated(account, row):
                 return
             found = {**wanted, "created_at": row.get("created_at")}
-            note = Note(now, now, before=(account.id,), found=found)
+            note = Note(account.kind.token, now, now, before=(account.id,), found=found)
         before = (note.found or {}).get("created_at")
 
         def done(row: Row) -> bool:

@@ -3,6 +3,7 @@ clock. Only this module knows how the provider is put together."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -261,3 +262,20 @@ def resolved(stack: Stack, program: Program) -> Program:
     """The resource under test alone, with what it needs of that stack in place."""
     declared = program[NAME]
     return {NAME: replace(declared, inputs=stack.resolved(declared.inputs))}
+
+
+def create_of(token: str) -> str:
+    """The path of its create request, as a pattern."""
+    if KINDS[token].acts:
+        return EXAMPLES[token].route
+    return KINDS[token].create.path.replace("{org}", "[^/]+") + "$"
+
+
+def create_request(token: str, **changes: Any) -> int:
+    """Which request of an up makes it, counted from 1."""
+    undisturbed = Stack(token)
+    undisturbed.up(program(token, **changes))
+    paths = [entry.path for entry in undisturbed.world.log.entries if entry.method == "POST"]
+    assert re.search(create_of(token), paths[-1])
+    entries = list(undisturbed.world.log.entries)
+    return 1 + max(n for n, entry in enumerate(entries) if entry.path == paths[-1])

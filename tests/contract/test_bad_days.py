@@ -18,6 +18,8 @@ from .support import (
     OperationFailed,
     Program,
     Stack,
+    create_of,
+    create_request,
     failure,
     program,
     resolved,
@@ -29,13 +31,6 @@ LOST = {
     "broken JSON": {"type": "invalid_json", "work": True},
     "an HTML page": {"type": "html", "work": True, "status": 200},
 }
-
-
-def create_of(token: str) -> str:
-    """The path of its create request, as a pattern."""
-    if KINDS[token].acts:
-        return EXAMPLES[token].route
-    return KINDS[token].create.path.replace("{org}", "[^/]+") + "$"
 
 
 def all_updates(token: str) -> dict[str, Any]:
@@ -154,16 +149,6 @@ def test_killed_at_any_request_and_run_again_nothing_is_left_over(
         pytest.fail(f"more than {MOST_REQUESTS} requests: raise MOST_REQUESTS")
     if token in THINGS and _after(token, operation, least=least) is not None:
         assert deaths > 0
-
-
-def create_request(token: str, **changes: Any) -> int:
-    """Which request of an up makes it, counted from 1."""
-    undisturbed = Stack(token)
-    undisturbed.up(program(token, **changes))
-    paths = [entry.path for entry in undisturbed.world.log.entries if entry.method == "POST"]
-    assert re.search(create_of(token), paths[-1])
-    entries = list(undisturbed.world.log.entries)
-    return 1 + max(n for n, entry in enumerate(entries) if entry.path == paths[-1])
 
 
 @pytest.mark.parametrize("later", [0, 1, 2, 5])

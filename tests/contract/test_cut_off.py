@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from .support import THINGS, Death, OperationFailed, Stack, failure, program
-from .test_bad_days import create_request
+from .support import THINGS, Death, OperationFailed, Stack, create_request, failure, program
 
 VM, HOOK, KEY = "openrelay:Vm", "openrelay:Webhook", "openrelay:SshKey"
 

@@ -20,10 +20,12 @@ from .support import (
     OperationFailed,
     Program,
     Stack,
+    create_of,
+    create_request,
     failure,
     program,
 )
-from .test_bad_days import create_of, create_request, one_replacement
+from .test_bad_days import one_replacement
 
 VM, KEY, HOOK, INSTANCE = "openrelay:Vm", "openrelay:SshKey", "openrelay:Webhook", "relay:Instance"
 REPLACED = [token for token in THINGS if one_replacement(token)]

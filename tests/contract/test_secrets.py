@@ -13,8 +13,18 @@ from pulumi.runtime import mocks, rpc
 
 from ..simulation.network import SimulatedCall
 from .examples import EXAMPLES
-from .support import API_KEYS, KINDS, MACHINES, NAME, TOKENS, OperationFailed, Stack, program
-from .test_bad_days import LOST, create_of
+from .support import (
+    API_KEYS,
+    KINDS,
+    MACHINES,
+    NAME,
+    TOKENS,
+    OperationFailed,
+    Stack,
+    create_of,
+    program,
+)
+from .test_bad_days import LOST
 
 SECRET = [t for t in TOKENS if any(field.secret for field in KINDS[t].fields.values())]
 SECRET_INPUTS = [

@@ -10,8 +10,7 @@ import pytest
 from pulumi_openrelay.lifecycle.declare import KINDS
 
 from ..simulation.network import SimulatedCall
-from .support import MACHINES, NAME, Program, Stack, failure, program
-from .test_bad_days import create_of
+from .support import MACHINES, NAME, Program, Stack, create_of, failure, program
 
 CAPACITY = {"openrelay": "INSUFFICIENT_GPU_CAPACITY", "relay": "INSTANCES_UNAVAILABLE"}
 

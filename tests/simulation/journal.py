@@ -20,5 +20,9 @@ class Notes:
     def forget(self, owner: str, urn: str) -> None:
         self._notes.pop((owner, urn), None)
 
+    def notes(self, owner: str, kind: str) -> list[Note]:
+        return [note for note in self.left(owner) if note.kind == kind]
+
     def left(self, owner: str) -> list[Note]:
+        """All that an owner has."""
         return [note for (of, _), note in self._notes.items() if of == owner]

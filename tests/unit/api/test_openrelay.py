@@ -127,7 +127,7 @@ def test_a_missing_permission_is_named_with_who_denied_it() -> None:
 def test_a_long_answer_is_cut_and_stays_on_one_line() -> None:
     told = error(400, {"error": "line one\n  line two\t" + "x" * 5000})
     assert told.message.startswith("line one line two x")
-    assert len(told.what) < 500
+    assert len(str(told)) < 500
     assert "\n" not in told.what
 
 
@@ -151,7 +151,7 @@ def test_nothing_that_the_api_says_breaks_the_line_or_holds_the_key(status: int,
     told = error(status, {"error": "x", name: f"one\ntwo {KEY} " + "x" * 5000})
     assert "\n" not in told.what
     assert KEY not in told.what
-    assert len(told.what) < 800
+    assert len(str(told)) < 800
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)

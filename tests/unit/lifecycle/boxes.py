@@ -86,6 +86,7 @@ class BoxKind(Kind, resource=Box):
     create = Create("/v1/boxes/create")
     delete = Delete("DELETE", "/v1/boxes/{id}")
     states = States(
+        starting=frozenset({"deploying"}),
         running=frozenset({"running"}),
         stopped=frozenset({"stopped"}),
         failed=frozenset({"failed"}),

@@ -1,0 +1,50 @@
+"""Notes are kept where they can be, and never stand in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pulumi_openrelay.lifecycle.journal import Note, NoteFiles
+
+NOTE = Note("openrelay:Webhook", 1.0, 2.0, ("wh_1",), made="wh_2")
+
+
+def test_a_note_is_read_by_the_next_run_until_it_is_forgotten(tmp_path: Path) -> None:
+    NoteFiles(tmp_path).write("owner", "urn", NOTE)
+    assert NoteFiles(tmp_path).read("owner", "urn") == NOTE
+    assert NoteFiles(tmp_path).notes("owner", "openrelay:Webhook") == [NOTE]
+    assert NoteFiles(tmp_path).notes("owner", "openrelay:Vm") == []
+    assert NoteFiles(tmp_path).notes("another owner", "openrelay:Webhook") == []
+    NoteFiles(tmp_path).forget("owner", "urn")
+    assert NoteFiles(tmp_path).read("owner", "urn") is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"first": 1}', '{"strange": 1}', "\0"])
+def test_what_is_no_note_is_none(tmp_path: Path, text: str) -> None:
+    NoteFiles(tmp_path).write("owner", "urn", NOTE)
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+    assert NoteFiles(tmp_path).read("owner", "urn") is None
+    assert NoteFiles(tmp_path).notes("owner", NOTE.kind) == []
+
+
+def test_a_user_without_a_home_keeps_no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    journal = NoteFiles()
+    journal.write("owner", "urn", NOTE)
+    journal.forget("owner", "urn")
+    assert journal.read("owner", "urn") is None
+    assert journal.notes("owner", NOTE.kind) == []
+
+
+def test_a_folder_that_cannot_be_written_keeps_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    journal = NoteFiles(tmp_path / "file" / "notes")
+    journal.write("owner", "urn", NOTE)
+    assert journal.read("owner", "urn") is None
