@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .session import Rows, Session
 
 YOUNG_SECONDS = 24 * 3600.0
+"""What has lived for longer may hold data, and is not ended as a leftover."""
 MOST_SPENT_KEYS = 20
 MOST_NAMES_FREED = 3
 ABOUT_A_NAME = re.compile(r"name|exist|already|duplicate|taken|unique|in use", re.IGNORECASE)
@@ -63,7 +64,7 @@ class Maker:
         self._name = str(inputs.get(kind.name_key))
         self._replaced_id = session.history.own_id(call.urn)
         self._spent = {self._replaced_id}
-        """Ids that a repeated key may answer with, and that are not what is to be made."""
+        """Ids of what is not what is to be made, though a repeated key may answer with it."""
         self._began = call.now()
         self._first = 0.0
         self._before: Rows = {}

@@ -251,8 +251,8 @@ class Remote:
         """Look at it, at the ticks that all who wait share, until a row is what we wait for.
 
         missed: what is said where it never is, unless `lacks` tells better; text: what is shown
-        before the first look, which is at the next tick where a request was sent a moment ago. A
-        failed look does not end the wait. What is shown is shown again when it changes, and once a
+        where no row was seen yet. The first look is at the next tick where a request was sent a
+        moment ago. A failed look does not end the wait. What is shown is shown again when it changes, and once a
         minute; how long it has taken, Pulumi tells beside it.
         """
         caller = self.caller

@@ -46,7 +46,8 @@ Bag = dict[str, Any]
 class Reading:
     """What a resource is now. inputs: the recorded ones, corrected by what somebody changed.
 
-    unwell: why the next update has something to do although nothing changed, or None.
+    unwell: the sentence that says why the next update has something to do although nothing changed,
+    or None.
     """
 
     outputs: Bag
@@ -54,7 +55,7 @@ class Reading:
     unwell: str | None
 
 
-YOUNG_SECONDS = 120.0
+UNLISTED_SECONDS = 120.0
 """How long after it was made a list may not show a thing yet."""
 CATALOG_SECONDS = 5.0
 """How long check tries to read a catalog."""
@@ -264,6 +265,9 @@ class Lifecycle:
             unwell = f"it was not ready when it was made or changed, and {state}"
         elif outputs.get(LEFT):
             unwell = f"{', '.join(outputs[LEFT])} of this resource is still to be ended"
+        if unwell is not None:
+            reason = OpenRelayError(unwell)
+            unwell = sentences.created(kind.noun, self.call.name, resource_id, reason)
         return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
@@ -612,7 +616,7 @@ class Lifecycle:
         """
         made = made_at(self.kind, {self.kind.service.wire("created_at"): outputs.get("created_at")})
         age = self.session.client.time(self.call) - (made or 0.0)
-        until = self.call.now() + (SETTLE_SECONDS if age < YOUNG_SECONDS else 0.0)
+        until = self.call.now() + (SETTLE_SECONDS if age < UNLISTED_SECONDS else 0.0)
         while True:
             self.call.wait(2.0)
             row = remote.listed(self.call.now())

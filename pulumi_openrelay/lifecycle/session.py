@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GATHER_SECONDS = 0.02
 FRESH_SECONDS = 30.0
+"""How old a list may be that a refresh reads from."""
 
 Rows = dict[str, dict[str, Any]]
 

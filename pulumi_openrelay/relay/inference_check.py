@@ -34,7 +34,7 @@ from .model_name import ModelName, not_a_model, remarks
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
 
-FRESH_SECONDS = 900.0
+SAME_ATTEMPT_SECONDS = 900.0
 """How long ago an attempt may have been cut off whose answer still proves something."""
 UNSEEN_SECONDS = 5.0
 """How long a new task may not be there yet."""
@@ -209,7 +209,7 @@ class _Question:
         """The idempotency key of this question, the same where an attempt was cut off just now."""
         new, journal, now = self._check.new, self._check.session.journal, self._caller.time()
         note = journal.read(self._owner, self._check.id)
-        if note is None or now - note.first > FRESH_SECONDS:
+        if note is None or now - note.first > SAME_ATTEMPT_SECONDS:
             note = Note(self._check.kind.token, now, now, made=secrets.token_hex(8))
             journal.write(self._owner, self._check.id, note)
         question = json.dumps([str(self._name), body, new["api_key"], new.get("triggers")])
