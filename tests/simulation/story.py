@@ -122,6 +122,11 @@ class Story:
         self.account = Account(
             self.seed, self.scheduler, self.weather, self.tally, self.watch, self.without
         )
+        if self.weather.ghost_seconds > 3.0:
+            # Nor could it, where the list lags as long besides.
+            for world in (self.world, self.account.world):
+                lag = min(world.settings.list_lag_seconds, 2.5)
+                world.settings.change({"list_lag_seconds": lag})
         self.strangers = self.watch.strangers = self._strangers()
         self.parts: list[str] = []
         """The names of all that can be left out, the greatest first."""
