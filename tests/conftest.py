@@ -1,4 +1,4 @@
-"""What every run of the tests has: notes of its own, and the seeds in its summary."""
+"""What every run of the tests has: an order, notes of its own, and the seeds in its summary."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ def _notes_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+LONG = ("tests/engine/test_kill_matrix", "tests/engine/test_demo", "tests/gitops", "tests/engine")
+"""Where the longest tests are, the very longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: what is left at the end is short, and keeps all workers busy."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, part in enumerate(LONG) if item.nodeid.startswith(part)), len(LONG))
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
