@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from ..errors import ApiError
+from ..errors import (
+    RETRY,
+    ApiError,
+    Conflict,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ServerError,
+)
 from .transport import WireAnswer, WireRequest
+
+Meaning = tuple[type[ApiError], str, str | None]
+"""The error, what it says, and what to do about it; None: nothing more than the caller knows."""
 
 
 class Dialect(Protocol):
@@ -25,6 +36,20 @@ class Dialect(Protocol):
     def asks_for_repeat(self, error: ApiError) -> bool:
         """True where the API did no work and wants to be asked again."""
         ...
+
+
+def meaning(status: int, said: str) -> Meaning:
+    """What a status means that means the same to both services."""
+    if status == 404:
+        return NotFound, f"the API does not know it ({said})", None
+    if status == 409:
+        return Conflict, f"the API refused it as things stand ({said})", None
+    if status == 429:
+        what = f"the API kept asking to slow down ({said})"
+        return RateLimited, what, f"wait a little and {RETRY}"
+    if status >= 500:
+        return ServerError, f"the API failed ({said})", RETRY
+    return Rejected, f"the API refused the request ({said})", "correct it and run it again"
 
 
 def one_line(message: Any, *secrets: str | None) -> str:

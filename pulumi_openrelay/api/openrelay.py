@@ -13,17 +13,14 @@ from ..config import Settings
 from ..errors import (
     RETRY,
     ApiError,
-    Conflict,
     Forbidden,
     NoCapacity,
-    NotFound,
     PaymentRequired,
     RateLimited,
     Rejected,
-    ServerError,
     Unauthorized,
 )
-from .dialect import one_line, retry_after
+from .dialect import Meaning, meaning, one_line, retry_after
 from .transport import WireAnswer, WireRequest
 
 CAPACITY_CODES = frozenset(
@@ -75,7 +72,7 @@ class OpenRelay:
 
     def _meaning(
         self, status: int, code: str | None, said: str, envelope: Mapping[str, Any]
-    ) -> tuple[type[ApiError], str, str | None]:
+    ) -> Meaning:
         source = self._settings.api_key_source
         if status == 401:
             return (
@@ -101,17 +98,6 @@ class OpenRelay:
                 if permission
                 else f"have what it says settled for the organization, then {RETRY}",
             )
-        if status == 404:
-            return NotFound, f"the API does not know it ({said})", "check openrelay:apiUrl"
-        if status == 409:
-            advice = CONFLICT_ADVICE.get(code or "")
-            return Conflict, f"the API refused it as things stand ({said})", advice
-        if status == 429:
-            return (
-                RateLimited,
-                f"the API kept asking to slow down ({said})",
-                f"wait a little and {RETRY}",
-            )
         if status == 503 and code in CAPACITY_CODES:
             return (
                 NoCapacity,
@@ -121,6 +107,7 @@ class OpenRelay:
         if 300 <= status < 400:
             what = f"the server sent us elsewhere ({said})"
             return Rejected, what, "check openrelay:apiUrl"
-        if status >= 500:
-            return ServerError, f"the API failed ({said})", RETRY
-        return Rejected, f"the API refused the request ({said})", "correct it and run it again"
+        kind, what, advice = meaning(status, said)
+        if status == 404:
+            advice = "check openrelay:apiUrl"
+        return kind, what, CONFLICT_ADVICE.get(code or "", advice) if status == 409 else advice

@@ -14,17 +14,13 @@ from ..config import RelaySettings
 from ..errors import (
     RETRY,
     ApiError,
-    Conflict,
     Forbidden,
     NoCapacity,
-    NotFound,
     PaymentRequired,
     RateLimited,
-    Rejected,
-    ServerError,
     Unauthorized,
 )
-from .dialect import one_line, retry_after
+from .dialect import Meaning, meaning, one_line, retry_after
 from .transport import WireAnswer, WireRequest
 
 CUSTOMER = "/v2/customer/"
@@ -84,7 +80,7 @@ class Relay:
 
     def _meaning(
         self, status: int, code: str | None, said: str, error: Mapping[str, Any]
-    ) -> tuple[type[ApiError], str, str | None]:
+    ) -> Meaning:
         if status == 402 and code == "KEY_BUDGET_EXHAUSTED":
             return PaymentRequired, f"the key's budget is spent ({said})", "raise its key_budget"
         if status == 402:
@@ -97,26 +93,14 @@ class Relay:
                 f"the account's credits do not cover it{figures} ({said})",
                 f"add credits and {RETRY}",
             )
-        if status == 404:
-            return NotFound, f"the API does not know it ({said})", None
-        if status == 409:
-            return Conflict, f"the API refused it as things stand ({said})", None
         if status == 429 and code in LIMITS:
             advice = "end an instance that nobody needs, or ask for a higher limit"
             return RateLimited, f"the account has as many as it may ({said})", advice
-        if status == 429:
-            return (
-                RateLimited,
-                f"the API kept asking to slow down ({said})",
-                f"wait a little and {RETRY}",
-            )
-        if status >= 500:
-            return ServerError, f"the API failed ({said})", RETRY
-        return Rejected, f"the API refused the request ({said})", "correct it and run it again"
+        return meaning(status, said)
 
     def _denied(
         self, status: int, code: str | None, said: str, request: WireRequest | None
-    ) -> tuple[type[ApiError], str, str | None]:
+    ) -> Meaning:
         setting, used = self._used(request)
         if status == 401:
             advice = f"set a valid one with `pulumi config set --secret relay:{setting} <value>`"

@@ -252,8 +252,8 @@ class Remote:
 
         missed: what is said where it never is, unless `lacks` tells better; text: what is shown
         where no row was seen yet. The first look is at the next tick where a request was sent a
-        moment ago. A failed look does not end the wait. What is shown is shown again when it changes, and once a
-        minute; how long it has taken, Pulumi tells beside it.
+        moment ago. A failed look does not end the wait. What is shown is shown again when it
+        changes, and once a minute; how long it has taken, Pulumi tells beside it.
         """
         caller = self.caller
         began = since = caller.now()
