@@ -1,7 +1,8 @@
 """A forge on a loopback port: the comments of one pull request, as the real ones answer them.
 
-The shapes are written by hand after the documentation of each, cut down to what is read here; none
-is recorded from a live forge:
+The shape of a comment is GitHub's as others recorded it, and those by which others test GitLab and
+Gitea (data/README.md); the rest is written by hand after the documentation of each, cut down to
+what is read here:
 
 - GitHub REST API, version 2022-11-28, "Issue comments" and "Get the authenticated user". A user's
   `type` is `User`, `Bot` or `Organization`; an installation token gets 403 "Resource not accessible

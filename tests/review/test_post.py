@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,3 +189,18 @@ def test_a_comment_too_long_for_the_forge_is_cut_at_a_line_with_a_link() -> None
     assert kept[-1] == f"line {len(kept) - 2}"
     assert (sign, link, mark) == ("…", "[The whole review](https://ci.example/page.html)", hidden)
     assert cut("short", hidden, 65_536, None) == "short"
+
+
+@pytest.mark.parametrize("name", sorted(FORGES))
+def test_the_fakes_comments_have_the_shape_that_others_saw(name: str) -> None:
+    """Where each came from stands in data/README.md."""
+    recorded = json.loads((Path(__file__).parent / "data" / "comments.json").read_text())[name]
+    fake = FakeForge(name)
+    comment = fake.comments[fake.add("text", "somebody")]
+
+    def shape(value: Any, beside: Any) -> Any:
+        if not isinstance(value, dict):
+            return type(value)
+        return {key: shape(part, beside[key]) for key, part in value.items() if key in beside}
+
+    assert shape(comment, recorded) == shape(recorded, recorded)
