@@ -32,6 +32,7 @@ def run_chunk(seeds: range) -> tuple[Tally, list[tuple[int, str]]]:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and named
             tally.broken[str(broken_kind(story))] += 1
             broken.append((seed, f"{type(error).__name__}: {error}"))
+    gc.collect()
     return tally, broken
 
 
