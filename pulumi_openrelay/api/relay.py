@@ -16,6 +16,7 @@ from ..errors import (
     ApiError,
     Forbidden,
     NoCapacity,
+    NotFound,
     PaymentRequired,
     RateLimited,
     Unauthorized,
@@ -96,6 +97,8 @@ class Relay:
         if status == 429 and code in LIMITS:
             advice = "end an instance that nobody needs, or ask for a higher limit"
             return RateLimited, f"the account has as many as it may ({said})", advice
+        if status == 404:
+            return NotFound, f"the API does not know it ({said})", "check relay:baseUrl"
         return meaning(status, said)
 
     def _denied(

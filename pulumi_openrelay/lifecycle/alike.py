@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import Ambiguous
+from .declare import made_at
 from .journal import Note
-from .make import CLOCK_SECONDS, Maker, made_at
+from .make import CLOCK_SECONDS, Maker
 from .remote import SETTLE_SECONDS, describe
 
 if TYPE_CHECKING:

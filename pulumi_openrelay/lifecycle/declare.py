@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import (
@@ -272,7 +273,7 @@ class Kind:
     def noted(self) -> bool:
         """Whether each create is noted on this machine before it is sent: after a crash nothing
         else tells that it was, or how a setting was before."""
-        return self.singleton or not (self.acts or self.create.idempotent)
+        return not self.acts
 
     @property
     def name_key(self) -> str:
@@ -380,6 +381,15 @@ def facts(kind: Kind, row: Row) -> dict[str, Any]:
         if field.readable
         and (value := _read(row.get(field.wire), field.shape, kind.service.wire)) is not None
     }
+
+
+def made_at(kind: Kind, row: Row) -> float | None:
+    """When it was made, in seconds since the epoch, None where the API does not say."""
+    try:
+        made = datetime.fromisoformat(str(row[kind.service.wire("created_at")]))
+    except (KeyError, ValueError):
+        return None
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
 
 
 def _read(value: Any, shape: Any, wire: Callable[[str], str]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -23,7 +22,7 @@ from ..errors import (
     Unreachable,
 )
 from . import naming
-from .declare import facts
+from .declare import facts, made_at
 from .fields import OWNER
 from .journal import Note
 from .remote import (
@@ -68,7 +67,7 @@ class Maker:
         self._began = call.now()
         self._first = 0.0
         self._before: Rows = {}
-        self._earlier = session.journal.read(self._owner, call.urn) if kind.noted else None
+        self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
         self._note = Note(kind.token, 0.0, 0.0)
         self._twins: Sequence[Row] = []
@@ -105,7 +104,7 @@ class Maker:
                 "give them different names",
             )
         self._twins = twins
-        made = self._make_noted() if kind.noted else self._make()
+        made = self._make_noted()
         return made, "own" if self._was_there(made) else None
 
     def _was_there(self, made: Row) -> bool:
@@ -134,17 +133,17 @@ class Maker:
         """What the create made that the note is about, where a list that lags behind did not show
         it yet: without a key, another create would make a second one."""
         note, row = self._earlier, None
-        if note is None or note.made in self._before:
+        if note is None or note.made in self._before or self._kind.create.idempotent:
             return None
         settled = self._settled_at(note)
-        while row is None and self._api_time() < settled and not self._sees_a_twin():
+        while row is None and self._api_time() < settled and not self._sees_a_twin(note):
             self._call.wait(2.0)
             self._before = self._rows(self._call.now())
             row = self._left_by_name()
         return row
 
-    def _sees_a_twin(self) -> bool:
-        return any(self._is_twin(row) for row in self._living())
+    def _sees_a_twin(self, note: Note) -> bool:
+        return any(self._is_twin(row) and row["id"] not in note.before for row in self._living())
 
     def _settled_at(self, note: Note) -> float:
         """When a list shows what the create made that the note is about. A clock may have been set
@@ -157,7 +156,7 @@ class Maker:
         if self._kind.detail is None:
             return row
         now = self._remote(row["id"]).find(self._call.now())
-        return {**row, "status": now.get("status")} if now is not None else row
+        return {**row, **now, "id": row["id"]} if now is not None else row
 
     def _living(self) -> list[Row]:
         rows = self._before.values()
@@ -178,13 +177,18 @@ class Maker:
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
-        was last read since the create began."""
+        was last read since the create began, or as soon as it shows what an earlier attempt of
+        other inputs has made."""
         self._end_left()
-        for row in self._rows(self._began).values():
+        since = self._began
+        if self._earlier is not None and self._earlier.made is None:
+            self._call.wait(max(0.0, self._settled_at(self._earlier) - self._api_time()))
+            since = self._call.now()
+        for row in self._rows(since).values():
             others = row["id"] not in (resource_id, self._replaced_id, *self._before)
             if others and self._kind.lives(row) and self._has_my_name(row):
-                made = made_at(self._kind, row)
-                if made is not None and made >= self._first - CLOCK_SECONDS:
+                made = made_at(self._kind, self._up_to_date(row))
+                if made is not None and made >= self._first - SETTLE_SECONDS:
                     self._end(row["id"])
                 elif row["id"] not in self._spent:
                     self._warn_of_older(row)
@@ -255,6 +259,9 @@ class Maker:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
+                if self._was_there(row) or made_at(self._kind, row) is None:
+                    # The API may answer a key with the very words of the first time.
+                    row = self._up_to_date(row)
                 lives = self._kind.lives(row)
                 if lives and row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end_later(row)
@@ -269,8 +276,8 @@ class Maker:
                     )
 
     def _make_noted(self) -> Row:
-        """Make it, and note that on this machine before it is asked for: no key tells the API that
-        the create of a run that was cut off is the same."""
+        """Make it, and note that on this machine before it is asked for: after a crash, of a run
+        with other inputs too, nothing else may tell that it was."""
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         now = self._api_time()
         left = tuple(row["id"] for row in self.left)
@@ -290,9 +297,8 @@ class Maker:
 
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
-        if self._kind.noted:
-            self._note = replace(self._note, last=self._api_time())
-            self._session.journal.write(self._owner, self._call.urn, self._note)
+        self._note = replace(self._note, last=self._api_time())
+        self._session.journal.write(self._owner, self._call.urn, self._note)
         if create.idempotent:
             urn = self._call.urn
             key = naming.idempotency_key(self._owner, urn, self._name, self._replaced_id, attempt)
@@ -565,12 +571,3 @@ def end_left(remote: Remote) -> None:
 def _not_ended(resource_id: str, error: OpenRelayError) -> OpenRelayError:
     what = f"an earlier one of this resource could not be ended: {resource_id}: {error.what}"
     return OpenRelayError(what, error.advice)
-
-
-def made_at(kind: Kind, row: Row) -> float | None:
-    """When it was made, in seconds since the epoch, None where the API does not say."""
-    try:
-        made = datetime.fromisoformat(str(row[kind.service.wire("created_at")]))
-    except (KeyError, ValueError):
-        return None
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()

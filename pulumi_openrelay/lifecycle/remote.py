@@ -21,7 +21,7 @@ from ..errors import (
     Unreachable,
 )
 from . import naming
-from .declare import Inputs, Kind, Row
+from .declare import Inputs, Kind, Row, made_at
 from .duration import seconds
 from .fields import OWNER
 
@@ -34,6 +34,9 @@ NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
+
+UNLISTED_SECONDS = 120.0
+"""How long after it was made a list may not show a thing yet."""
 
 SHOWN_AGAIN_SECONDS = 60.0
 """How often a state that does not change is shown, so that a log shows that the wait goes on."""
@@ -125,12 +128,28 @@ class Remote:
 
     def look(self) -> Row:
         """The thing as it is now, by the API's fullest answer. Raises MachineGone."""
-        row = self.find(self.caller.now())
+        row = self.find(self.caller.now()) or self.find_again()
         if row is None:
             raise MachineGone(
                 "it does not exist any more", "run `pulumi refresh`, then `pulumi up`"
             )
         return row
+
+    def find_again(self) -> Row | None:
+        """It, after a look that has missed it.
+
+        A list may miss a thing while others come and go, and an answer come of a server that lags
+        behind; two in a row do not. It may be longer where the thing was just made.
+        """
+        recorded = self.recorded.get("created_at")
+        made = made_at(self.kind, {self.kind.service.wire("created_at"): recorded})
+        age = self.session.client.time(self.caller) - (made or 0.0)
+        until = self.caller.now() + (SETTLE_SECONDS if age < UNLISTED_SECONDS else 0.0)
+        while True:
+            self.caller.wait(2.0)
+            row = self.find(self.caller.now())
+            if row is not None or self.caller.now() >= until:
+                return row
 
     def find(self, since: float) -> Row | None:
         """Its detail, or its row of the list where there is none; None where the API has it not."""
@@ -139,6 +158,8 @@ class Remote:
         try:
             self.seen = self.send("GET", self.kind.detail, answers=dict)
         except NotFound:
+            if self.kind.singleton:
+                raise
             self._confirm_the_api_exists()
             return None
         return self.seen
@@ -202,10 +223,9 @@ class Remote:
         return OpenRelayError(f"{error.what}; it is held by {', '.join(names)}", advice)
 
     def _confirm_the_api_exists(self) -> None:
-        """A 404 of an API that this organization does not have does not mean that a thing is
-        gone."""
-        if self.kind.listed.missing is not None:
-            self.listed(float("-inf"))
+        """Raise NotFound where the list is not there either: a 404 of an API that this organization
+        does not have, or of another server, does not mean that a thing is gone."""
+        self.listed(float("-inf"))
 
     # Waiting
 

@@ -30,7 +30,7 @@ from .diff import Changes, diff
 from .discreet import DiscreetCall
 from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, Role
 from .journal import Note
-from .make import Maker, end_left, made_at
+from .make import Maker, end_left
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
@@ -55,8 +55,6 @@ class Reading:
     unwell: str | None
 
 
-UNLISTED_SECONDS = 120.0
-"""How long after it was made a list may not show a thing yet."""
 CATALOG_SECONDS = 5.0
 """How long check tries to read a catalog."""
 
@@ -598,7 +596,7 @@ class Lifecycle:
         if row is not None and self._nothing_new(row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:
-            row = self._look_again(remote, outputs)
+            row = remote.find_again()
         full = row if self.kind.detail is None else remote.find(self.call.now())
         if full is not None and self.kind.lives(full):
             return self._merged(outputs, row, full)
@@ -607,21 +605,6 @@ class Lifecycle:
         if full is not None:
             self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None
-
-    def _look_again(self, remote: Remote, outputs: Bag) -> Row | None:
-        """Its row of a list that has missed it, where no request asks for it alone.
-
-        A list may miss a thing while others come and go; two in a row do not. It may lag behind
-        longer where the thing was just made.
-        """
-        made = made_at(self.kind, {self.kind.service.wire("created_at"): outputs.get("created_at")})
-        age = self.session.client.time(self.call) - (made or 0.0)
-        until = self.call.now() + (SETTLE_SECONDS if age < UNLISTED_SECONDS else 0.0)
-        while True:
-            self.call.wait(2.0)
-            row = remote.listed(self.call.now())
-            if row is not None or self.call.now() >= until:
-                return row
 
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
         told, fields = self._facts(row), self.kind.fields

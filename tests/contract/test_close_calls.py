@@ -16,6 +16,7 @@ from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from .support import (
     API_KEYS,
     NAME,
+    SETTINGS,
     Death,
     OperationFailed,
     Stack,
@@ -282,3 +283,145 @@ def test_a_key_that_is_in_the_way_is_named_as_soon_as_a_list_shows_it() -> None:
     began = stack.scheduler.clock.seconds
     assert "registered already" in str(failure(stack, program(SSH_KEY)))
     assert stack.scheduler.clock.seconds - began < 5.0
+
+
+def test_a_key_that_is_answered_with_the_words_of_the_first_time_makes_another_machine() -> None:
+    """Somebody ended the machine since, and the stored answer still says that it deploys."""
+    stack, wanted = Stack(VM), program(VM, least=True)
+    handle, answers = stack.world.handle, dict[str, Answer]()
+
+    def handled(request: Request) -> Answer:
+        key = {name.lower(): value for name, value in request.headers.items()}.get(
+            "idempotency-key"
+        )
+        if key is None:
+            return handle(request)
+        if key not in answers:
+            answers[key] = handle(request)
+        return answers[key]
+
+    stack.world.handle = handled  # type: ignore[method-assign]
+    stack.up(wanted)
+    stack.world.call("POST", f"/v1/vms/{stack.record().id}/terminate")
+    stack.scheduler.clock.advance(60)
+    stack.refresh()
+    assert stack.recorded() == set()
+
+    stack.up(wanted)
+
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", ["relay:Instance", API_KEY, *SETTINGS])
+def test_a_server_that_knows_no_path_drops_nothing_from_the_state(token: str) -> None:
+    """As where `relay:baseUrl` was typed with a path too many."""
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    recorded = stack.recorded()
+
+    def nowhere(request: Request) -> Answer:
+        del request
+        return Answer(404, b'{"detail": "Not Found"}')
+
+    stack.world.handle = nowhere  # type: ignore[method-assign]
+    for operation in [stack.refresh] if token in SETTINGS else [stack.refresh, stack.destroy]:
+        with pytest.raises(OperationFailed, match=r"404.*check relay:baseUrl"):
+            operation()
+        assert stack.recorded() == recorded
+
+
+def test_a_killed_replacement_is_told_of_though_the_change_is_taken_back() -> None:
+    stack, wanted = Stack(VM), program(VM, least=True)
+    stack.up(wanted)
+    change = {"cloud_init": "#!/bin/sh\necho other"}
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, program(VM, least=True, **change)) is not None
+    stack.death = None
+    (left,) = stack.alive() - stack.recorded()
+
+    stack.up(wanted)
+
+    assert any(left in warning for warning in stack.engine.warnings)
+
+
+@pytest.mark.parametrize("seconds", [0, 6])
+@pytest.mark.parametrize("lag", [8.0, 15.0])
+def test_what_a_killed_create_made_is_ended_though_the_program_changes_and_the_list_lags(
+    lag: float, seconds: int
+) -> None:
+    stack = Stack(VM, list_lag_seconds=lag)
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, program(VM, least=True)) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(seconds)
+
+    stack.up(program(VM, least=True, cloud_init="#!/bin/sh\necho other"))
+
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [HOOK, API_KEY])
+def test_what_one_list_misses_is_changed_all_the_same(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    handle, listed = stack.world.handle, stack.kind.listed.path.rpartition("/")[2]
+    missed = list[str]()
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if missed or request.method != "GET" or not request.path.endswith(listed):
+            return answer
+        missed.append(request.path)
+        page = json.loads(answer.body)
+        lists = [page] if isinstance(page, list) else page.values()
+        next(part for part in lists if isinstance(part, list)).clear()
+        return replace(answer, body=json.dumps(page).encode())
+
+    stack.world.handle = handled  # type: ignore[method-assign]
+
+    stack.up(program(token, least=True, enabled=False))
+
+    assert missed
+    stack.assert_nothing_lost()
+
+
+def test_a_webhook_replaced_on_demand_twice_after_a_kill_is_one() -> None:
+    stack, wanted = Stack(HOOK, list_lag_seconds=3.0), program(HOOK, least=True)
+    stack.up(wanted)
+    stack.scheduler.clock.advance(10)
+    stack.death = Death(create_request(HOOK, least=True), after_the_work=True)
+    assert failure(stack, wanted, target_replace=NAME) is not None
+    stack.death = None
+
+    stack.up(wanted, target_replace=NAME)
+
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_a_leftover_is_ended_though_the_list_does_not_say_when_it_was_made(token: str) -> None:
+    stack = Stack(token)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if request.method != "GET" or not request.path.endswith(("/vms", "/clusters")):
+            return answer
+        page = json.loads(answer.body)
+        for row in page["items"]:
+            del row["createdAt"]
+        return replace(answer, body=json.dumps(page).encode())
+
+    stack.world.handle = handled  # type: ignore[method-assign]
+    stack.death = Death(create_request(token, least=True), after_the_work=True)
+    assert failure(stack, program(token, least=True)) is not None
+    stack.death = None
+    change = {VM: {"cloud_init": "#!/bin/sh"}, CLUSTER: {"image_url": "other:1"}}
+
+    stack.up(program(token, least=True, **change[token]))
+
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    stack.assert_nothing_lost()
