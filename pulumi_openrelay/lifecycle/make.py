@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -259,9 +260,12 @@ class Maker:
                     raise self._perhaps_ours(error) from None
                 attempt += 1
             else:
-                if self._was_there(row) or made_at(self._kind, row) is None:
-                    # The API may answer a key with the very words of the first time.
-                    row = self._up_to_date(row)
+                untold = made_at(self._kind, row) is None
+                if self._kind.create.idempotent and (untold or self._was_there(row)):
+                    # The API may answer a key with the very words of the first time. Where it
+                    # cannot be asked, what it has named is recorded all the same.
+                    with suppress(OpenRelayError):
+                        row = self._up_to_date(row)
                 lives = self._kind.lives(row)
                 if lives and row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end_later(row)
