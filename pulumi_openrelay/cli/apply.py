@@ -11,7 +11,7 @@ import click
 from ..review import apply as applying
 from ..review import rules
 from ..review.preview import NotJudged, Project
-from ..review.run import review
+from ..review.run import redactor, review
 from .review import BLOCKED, FOLDER, PACKS, Judging
 
 
@@ -46,4 +46,4 @@ def apply(stack: str, cwd: Path, reviewed: Path, packs: Sequence[Path]) -> None:
         click.echo(f"refused, and nothing was applied: {why}", err=True)
         sys.exit(BLOCKED)
     except NotJudged as why:
-        raise click.ClickException(str(why)) from None
+        raise click.ClickException(redactor({})(str(why))) from None

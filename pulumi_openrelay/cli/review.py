@@ -16,7 +16,7 @@ from ..review.findings import Verdict
 from ..review.forges import FORGES, NotPosted, target
 from ..review.preview import NotJudged, Project
 from ..review.report import Review
-from ..review.run import commit
+from ..review.run import commit, redactor
 from ..review.run import review as review_project
 
 BLOCKED = 3
@@ -101,10 +101,11 @@ def review(
         comment = markdown.render(found, page_url)
         _write(found, comment, project.program, files)
     except NotJudged as why:
+        said = redactor({})(str(why))
         if forge is not None:
-            told = markdown.not_judged(str(why), stack, commit(folder))
+            told = markdown.not_judged(said, stack, commit(folder))
             _post(forge, pull_request, mark, told, page_url)
-        raise click.ClickException(f"the plan could not be judged: {why}") from None
+        raise click.ClickException(f"the plan could not be judged: {said}") from None
     if files["markdown"] is None:
         click.echo(comment, nl=False)
     blocked = found.verdict is Verdict.BLOCK

@@ -25,6 +25,7 @@ from .findings import Verdict
 from .plan import Plan
 from .preview import NotJudged, Project
 from .report import FORMAT, Review
+from .run import redactor
 
 
 class Refused(Exception):
@@ -109,6 +110,8 @@ def carry_out(
         raise NotJudged(
             "interrupted: what was done until then is recorded; `pulumi preview` shows what is left"
         ) from None
+    except NotJudged as why:
+        raise NotJudged(redactor(project.configuration())(str(why))) from None
     differing = _unlike(_actions(now.plan), _actions(done))
     if differing:
         raise NotJudged(f"what was applied is not what was reviewed: {differing}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,13 +24,10 @@ from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
-# Not the passphrase, which may be a word that any sentence has.
-_SECRET_VARIABLES = (
-    "OPENRELAY_API_KEY",
-    "RELAY_API_KEY",
-    "RELAY_CUSTOMER_TOKEN",
-    "PULUMI_ACCESS_TOKEN",
-)
+# Short ones may be words that any sentence has.
+_SECRET_VARIABLE = re.compile(r"(?i)(?:_key|token|password|secret|passphrase)$")
+_SHORTEST, _SHORTEST_VARIABLE = 4, 8
+_PASSWORD_IN_URL = re.compile(r"""(://[^\s/:@]*:)[^\s"'`<>]+@""")
 UNPRICED = "its rate is unknown"
 PRICED = frozenset({"machine-rate", "stack-rate", "monthly-budget", "balance-runway"})
 """Rules that cannot judge without the API's prices."""
@@ -205,20 +203,22 @@ def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
 
 
 def redactor(configuration: StackConfiguration) -> Callable[[str], str]:
-    """What takes the stack's secrets, and the environment's, out of a text that somebody else
-    wrote."""
-    configured = {value for value, secret in configuration.values() if secret}
-    given = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
-    secrets: Iterable[str] = sorted(
-        {value for value in configured | given if len(value) >= 4},
-        key=len,
-        reverse=True,
-    )
+    """What takes the stack's secrets, the environment's, and the passwords in URLs out of a text
+    that somebody else wrote."""
+    configured = {
+        value for value, secret in configuration.values() if secret and len(value) >= _SHORTEST
+    }
+    given = {
+        value
+        for name, value in os.environ.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST_VARIABLE
+    }
+    secrets = sorted(configured | given, key=len, reverse=True)
 
     def redact(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        return text
+        return _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", text)
 
     return redact
 

@@ -137,6 +137,11 @@ def test_a_stack_or_a_project_that_is_not_there_is_one_sentence(
         1,
         "Error: the plan could not be judged: no stack named 'nope' found\n",
     )
+    nowhere = "postgres://state:marker-0123@127.0.0.1:1/state?sslmode=disable"
+    away = run(stack, "review", PULUMI_BACKEND_URL=nowhere)
+    assert away.code == 1
+    assert "marker-0123" not in away.err
+    assert "state:[secret]@" in away.err
     (tmp_path / "empty").mkdir()
     empty = run(stack, "review", "--cwd", str(tmp_path / "empty"))
     assert empty.code == 1

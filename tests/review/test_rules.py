@@ -94,6 +94,35 @@ def test_the_environments_keys_are_taken_out_too(monkeypatch: pytest.MonkeyPatch
     assert redact(text) == "refused: [secret] and [secret], for small"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "GITHUB_TOKEN",
+        "GITLAB_TOKEN",
+        "GITEA_TOKEN",
+        "PGPASSWORD",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+        "RELAY_CUSTOMER_TOKEN",
+    ],
+)
+def test_whatever_the_environment_calls_a_secret_is_taken_out(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "marker-0123")
+    assert redactor({})("refused: marker-0123.") == "refused: [secret]."
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun/ter@2", "hunter2:"])
+def test_the_password_in_a_url_is_taken_out(password: str) -> None:
+    text = f"cannot open postgres://state:{password}@db.example:5432/state, at http://a.example:80/"
+    assert redactor({})(text) == (
+        "cannot open postgres://state:[secret]@db.example:5432/state, at http://a.example:80/"
+    )
+
+
 def test_a_program_that_python_cannot_read_is_told_with_file_and_line() -> None:
     text = (
         "Program failed with an unhandled exception:\nTraceback (most recent call last):\n"
