@@ -236,6 +236,9 @@ def test_a_shape_that_is_not_known_yet_is_not_evaluated() -> None:
         {"labels": {"password": "marker-0123456789"}},
         {"note": "sk-marker0123456789abcdef"},
         {"note": "or_marker0123456789abcdef"},
+        {"note": "glpat-marker0123456789abcdef"},
+        {"cloud_init": "#!/bin/sh\nexport TOKEN='marker-0123456789'\n"},
+        {"cloud_init": '#!/bin/sh\nserve --api-key "marker-0123456789"\n'},
     ],
 )
 def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> None:
@@ -255,10 +258,39 @@ def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> N
         {"image_url": "ghcr.io/acme/app@sha256:0123456789abcdef0123456789abcdef"},
         {"name": "token-server-0123456789abcdef"},
         {"ssh_key_ids": ["key_7d8a7f1677f57ba801fef521"]},
+        {"container_command": ["--model", "hf-internal-testing/tiny-random-gpt2"]},
+        {"image_url": "ghcr.io/acme/train-or-evaluate-a-model@sha256:0123456789abcdef"},
+        {"cloud_init": '#!/bin/sh\nexport HF_TOKEN="$(cat /etc/hf)"\n'},
+        {"cloud_init": '#!/bin/sh\nserve --api-key "$KEY"\n'},
+        {"cloud_init": "#!/bin/sh\nTOKEN=`cat /run/token`\n"},
+        {"cloud_init": "#!/bin/sh\ndocker build --secret id=npmrc,src=/root/.npmrc .\n"},
+        {"cloud_init": "#!/bin/sh\ncurl https://robot:$PASSWORD@registry.example/app\n"},
+        {"ssh_public_key": "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTI= a@b"},
+        {"ssh_public_key": "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5z a@b"},
+        {"env_vars": {"HF_TOKEN": "$TOKEN", "ROTATE_TOKEN": "true"}},
     ],
 )
 def test_what_only_looks_a_little_like_a_secret_is_none(inputs: dict[str, Any]) -> None:
     assert told.review(told.created("trainer", vm(**inputs))).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret"),
+    [
+        ("aws:secretKey", "marker/0123456789", True),
+        ("shop:awsSecretAccessKey", "marker/0123456789", True),
+        ("shop:dbPassphrase", "correct horse battery", True),
+        ("shop:api-key", "marker-0123456789", True),
+        ("shop:rotateToken", "true", False),
+        ("shop:sshPublicKey", "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVj a@b", False),
+        ("shop:secretKeyName", "billing", False),
+    ],
+)
+def test_a_secret_in_the_plain_configuration_is_known_by_its_name(
+    key: str, value: str, *, secret: bool
+) -> None:
+    found = told.review(told.same("trainer", vm()), configuration={key: (value, False)})
+    assert rules(found) == ([("block", "secret-in-clear", "")] if secret else [])
 
 
 def test_a_secret_among_the_stacks_outputs_is_found() -> None:
