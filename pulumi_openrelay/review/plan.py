@@ -13,6 +13,7 @@ from typing import Any
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from ..lifecycle.declare import KINDS, Kind
+from ..lifecycle.service import OPENRELAY
 
 DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
@@ -100,6 +101,34 @@ class Step:
     def is_machine(self) -> bool:
         """Whether it is something of the stack that bills by the hour."""
         return self.kind is not None and self.kind.bills and not self.foreign
+
+    @property
+    def is_on_balance(self) -> bool:
+        """Whether OpenRelay's balance pays for it: Relay has its own credits."""
+        return self.kind is not None and self.kind.service is OPENRELAY
+
+    @property
+    def stays(self) -> bool:
+        """Whether a machine outlives its deletion from the stack: it was taken over from outside,
+        or the program said so."""
+        before = self.before
+        return before is not None and (
+            before.stays_when_deleted or before.outputs.get("adopted") is True
+        )
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it exists already, and only enters the stack."""
+        return self.before is None and self.action is Action.UPDATE
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether it is taken over where it exists, and made where it does not."""
+        return (
+            self.action is Action.CREATE
+            and self.after is not None
+            and self.after.inputs.get("adopt") is True
+        )
 
     @property
     def is_internal(self) -> bool:
