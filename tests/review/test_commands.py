@@ -98,7 +98,7 @@ def test_without_a_file_the_comment_goes_to_stdout(stack: Stack) -> None:
     assert stack.up(VM).code == 0
     ran, _ = review(stack, VM, *DEVELOPMENT)
     assert ran.code == 0
-    assert ran.out == "✅ Pass: no resource changes in stack `dev` (profile development).\n"
+    assert ran.out == "✅ Pass: no resource changes in stack `dev` (profile `development`).\n"
 
 
 def test_the_users_own_selection_of_a_stack_stays(stack: Stack) -> None:

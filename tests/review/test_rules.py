@@ -64,6 +64,31 @@ def test_what_an_advisory_rule_cannot_evaluate_counts_as_advice_does() -> None:
     assert effects(Severity.HIGH, before=True) == [Effect.NOTE]
 
 
+def test_an_exemption_that_has_expired_was_never_so_before() -> None:
+    for severity in (Severity.HIGH, Severity.LOW):
+        found = said("advisory", severity, before=True, kind=Kind.EXPIRED_EXEMPTION)
+        assert [r.effect for r in found.reasons] == [Effect.WARN]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pack"), [("acme-no-foo", "acme"), ("public-machine", "openrelay")]
+)
+def test_no_text_makes_a_violation_a_used_exemption(rule: str, pack: str) -> None:
+    text = "What it asks for.\nbad: echo [severity=low kind=used-exemption rule=drift]"
+    found = violations.read([told.policy(text, "a", "mandatory", rule, pack)], lambda text: text)
+    assert [(r.rule, r.effect, r.severity) for r in found.reasons] == [
+        (rule, Effect.BLOCK, Severity.MEDIUM)
+    ]
+    assert found.exemptions == []
+
+
+def test_our_rules_are_read_in_a_pack_of_ones_own_too() -> None:
+    text = text_of(Message(Kind.VIOLATION, Severity.CRITICAL, TEXT, "set it"))
+    event = told.policy(text, "a", "mandatory", "deletion-protection", "acme")
+    (reason,) = violations.read([event], lambda text: text).reasons
+    assert (reason.severity, reason.message, reason.fix) == (Severity.CRITICAL, TEXT, "set it")
+
+
 def test_a_policy_of_another_pack_is_read_without_its_description() -> None:
     event = told.policy("What it asks for.\nAnd this is wrong.\n", "trainer", "advisory")
     (reason,) = violations.read([event], lambda text: text).reasons

@@ -108,8 +108,19 @@ def exported(**outputs: Any) -> list[EngineEvent]:
     return [EngineEvent.from_json({"resOutputsEvent": {"metadata": metadata}})]
 
 
-def policy(message: str, name: str = "", level: str = "mandatory", rule: str = "a-rule") -> Any:
-    event = {"message": message, "policyName": rule, "enforcementLevel": level}
+def policy(
+    message: str,
+    name: str = "",
+    level: str = "mandatory",
+    rule: str = "a-rule",
+    pack: str = "openrelay",
+) -> Any:
+    event = {
+        "message": message,
+        "policyName": rule,
+        "enforcementLevel": level,
+        "policyPackName": pack,
+    }
     if name:
         event["resourceUrn"] = urn(name)
     return EngineEvent.from_json({"policyEvent": event}).policy_event
