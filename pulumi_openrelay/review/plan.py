@@ -117,6 +117,16 @@ class Step:
         )
 
     @property
+    def rests(self) -> bool:
+        """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
+        states = self.kind.states if self.kind else None
+        if self.before is None or states is None:
+            return False
+        return str(self.before.outputs.get("status")) in (
+            states.stopped | states.failed | states.ended
+        )
+
+    @property
     def is_imported(self) -> bool:
         """Whether it exists already, and only enters the stack."""
         return self.before is None and self.action is Action.UPDATE
@@ -198,6 +208,8 @@ class Plan:
                 "forced_by": step.forced_by,
                 "before": _unmarked(step.before.inputs) if step.before else None,
                 "after": _unmarked(step.after.inputs) if step.after else None,
+                # What tells how much ends with it, beside the inputs.
+                "ends": [step.stays, step.rests] if step.ends_something else None,
             }
             for step in self.changing
         ]

@@ -14,9 +14,9 @@ from .findings import Exemption, NotEvaluated, Reason, Verdict, verdict
 from .money import HOURS_PER_MONTH, Rate
 from .plan import Action, Change, Plan, Step
 from .renames import Rename
-from .risk import keeps_data, protected, rests
+from .risk import keeps_data, protected
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Review:
             return "deletion_protection will refuse it"
         if not keeps_data(step):
             return "its endpoint ends"
-        return "data loss: its disk ends with it" + (" (it is stopped)" if rests(step) else "")
+        return "data loss: its disk ends with it" + (" (it is stopped)" if step.rests else "")
 
     def as_json(self) -> dict[str, Any]:
         """For other programs, and for `apply`.

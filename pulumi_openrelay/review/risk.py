@@ -179,7 +179,7 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
         elif not keeps_data(step):
             rule = REPLACEMENT if step.action is Action.REPLACE else ENDPOINT_LOSS
             yield rule.found(profile, _ending(step), step)
-        elif rests(step):
+        elif step.rests:
             yield STOPPED_DATA_LOSS.found(profile, _ending(step), step)
         else:
             yield DATA_LOSS.found(profile, _ending(step), step)
@@ -195,16 +195,6 @@ def protected(step: Step) -> bool:
 def keeps_data(step: Step) -> bool:
     """Whether data ends with it: a cluster has none of its own, only an endpoint."""
     return step.type.removeprefix(DYNAMIC) != CLUSTER
-
-
-def rests(step: Step) -> bool:
-    """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
-    kind = step.kind
-    if step.before is None or kind is None or kind.states is None:
-        return False
-    return str(step.before.outputs.get("status")) in (
-        kind.states.stopped | kind.states.failed | kind.states.ended
-    )
 
 
 def _end(step: Step) -> str:

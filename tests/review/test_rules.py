@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pulumi.automation.events import EngineEvent
 
+from pulumi_openrelay.cli.review import exit_code
 from pulumi_openrelay.policies import Configuration, Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
@@ -173,6 +174,13 @@ def test_what_the_rules_say_of_the_stack_as_it_is() -> None:
     assert not [each for each in before if each[0] == "public-machine" or each[1] == "new"]
 
 
+def test_what_the_rules_ask_the_account_is_told_as_the_review_has_read_it() -> None:
+    rented = {"prescription": "gpu.h100", "image": "u"}
+    plan = told.plan(told.same("w", rented, "relay:Instance"))
+    before = rules.before(plan, "dev", Configuration(), MARKET)
+    assert ("gpu-count", "w", "not evaluated: the catalog of instances is not known") in before
+
+
 def exemption(**changes: Any) -> Exemption:
     given = {
         "rule": "data-loss",
@@ -190,6 +198,14 @@ def test_an_exemption_of_a_reviews_own_rule_is_used_and_told() -> None:
     assert found.reasons == []
     assert [(e.rule, e.resource) for e in found.exemptions] == [("data-loss", "trainer")]
     assert "ada@example.com; moved" in found.exemptions[0].message
+
+
+def test_drift_that_is_exempt_is_no_drift_for_a_pipeline() -> None:
+    drifted = told.refreshed("trainer", vm(), vm(public=True))
+    assert exit_code(told.review(drifted), drift=True) == 2
+    assert exit_code(told.review(drifted), drift=False) == 0
+    exempt = told.review(drifted, exemptions=[exemption(rule="drift")])
+    assert exit_code(exempt, drift=True) == 0
 
 
 def test_an_expired_or_another_exemption_exempts_nothing() -> None:
