@@ -11,7 +11,7 @@ import click
 from ..review import apply as applying
 from ..review import rules
 from ..review.preview import NotJudged, Project
-from ..review.run import review
+from ..review.run import redactor, review
 from .review import BLOCKED, FOLDER, PACKS, Judging
 
 
@@ -24,8 +24,11 @@ from .review import BLOCKED, FOLDER, PACKS, Judging
     required=True,
     help="The JSON that `review --json` wrote.",
 )
+@click.option("--profile", help="The profile that it must be reviewed by. Default: any.")
 @PACKS
-def apply(stack: str, cwd: Path, reviewed: Path, packs: Sequence[Path]) -> None:
+def apply(
+    stack: str, cwd: Path, reviewed: Path, profile: str | None, packs: Sequence[Path]
+) -> None:
     """Apply what was reviewed, and nothing else.
 
     Previews again, and refuses with code 3 where the plan is no longer the reviewed one or was
@@ -33,6 +36,7 @@ def apply(stack: str, cwd: Path, reviewed: Path, packs: Sequence[Path]) -> None:
     """
     try:
         held = applying.read(reviewed)
+        applying.hold_to_profile(held, profile)
         project = Project(cwd.resolve(), stack)
         policies = rules.configured(project.folder, held.profile)
         key = project.unseal(held.secrets_key) if held.secrets_key else None
@@ -46,4 +50,4 @@ def apply(stack: str, cwd: Path, reviewed: Path, packs: Sequence[Path]) -> None:
         click.echo(f"refused, and nothing was applied: {why}", err=True)
         sys.exit(BLOCKED)
     except NotJudged as why:
-        raise click.ClickException(str(why)) from None
+        raise click.ClickException(redactor({})(str(why))) from None

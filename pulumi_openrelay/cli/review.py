@@ -16,7 +16,8 @@ from ..review.findings import Verdict
 from ..review.forges import FORGES, NotPosted, target
 from ..review.preview import NotJudged, Project
 from ..review.report import Review
-from ..review.run import commit
+from ..review.risk import DRIFT
+from ..review.run import commit, redactor
 from ..review.run import review as review_project
 
 BLOCKED = 3
@@ -89,7 +90,7 @@ def review(
     """Say what a change would do to machines, data and money.
 
     Ends with 0 (pass or warn), 3 (block), or 1 where it could not judge; with --drift, with 2 where
-    somebody changed something by hand and nothing is blocked.
+    somebody changed something by hand that no exemption covers, and nothing is blocked.
     """
     folder = cwd.resolve()
     mark = post.mark(folder, stack)
@@ -101,17 +102,25 @@ def review(
         comment = markdown.render(found, page_url)
         _write(found, comment, project.program, files)
     except NotJudged as why:
+        said = redactor({})(str(why))
         if forge is not None:
-            told = markdown.not_judged(str(why), stack, commit(folder))
+            told = markdown.not_judged(said, stack, commit(folder))
             _post(forge, pull_request, mark, told, page_url)
-        raise click.ClickException(f"the plan could not be judged: {why}") from None
+        raise click.ClickException(f"the plan could not be judged: {said}") from None
     if files["markdown"] is None:
         click.echo(comment, nl=False)
-    blocked = found.verdict is Verdict.BLOCK
-    code = DRIFTED if drift and found.plan.drifted and not blocked else _CODES[found.verdict]
+    code = exit_code(found, drift=drift)
     if forge is not None and not _post(forge, pull_request, mark, comment, page_url):
-        code = code if blocked else 1
+        code = code if code == BLOCKED else 1
     sys.exit(code)
+
+
+def exit_code(found: Review, *, drift: bool) -> int:
+    """What the command ends with. drift: whether it looked for what was changed by hand."""
+    drifted = any(reason.own and reason.rule == DRIFT.name for reason in found.reasons)
+    if drift and drifted and found.verdict is not Verdict.BLOCK:
+        return DRIFTED
+    return _CODES[found.verdict]
 
 
 def _check(files: Mapping[str, Path | None]) -> None:

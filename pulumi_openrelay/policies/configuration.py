@@ -22,9 +22,9 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from .exemptions import Exemption
 from .of_reviews import OF_REVIEWS
@@ -34,6 +34,8 @@ FILE = "openrelay-policy.json"
 """What the file is called in a project's folder."""
 SHIPPED = Path(__file__).parent / "pack" / "policy.json"
 LEVEL = "level"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$")]
 
 Choices = dict[str, dict[str, Any]]
 """For each rule its `level` and its settings, as far as they are given."""
@@ -55,8 +57,8 @@ class Configuration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
-    profile: str = Field(default_factory=lambda: str(_shipped()["profile"]))
-    profiles: dict[str, Choices] = Field(default_factory=dict)
+    profile: Name = Field(default_factory=lambda: str(_shipped()["profile"]))
+    profiles: dict[Name, Choices] = Field(default_factory=dict)
     rules: Choices = Field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
 
@@ -135,5 +137,5 @@ def read(file: Path) -> Configuration:
 def first_fault(error: ValidationError) -> str:
     """Where the first fault is and what it is, on one line; without the value."""
     fault = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(map(str, fault["loc"]))
+    place = " ".join(".".join(map(str, fault["loc"])).split())
     return f"{place}: {fault['msg']}" if place else str(fault["msg"])

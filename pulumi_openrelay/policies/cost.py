@@ -27,6 +27,8 @@ from .rule import Demanded, Level, Problem, ResourceRule, Settings, StackRule, f
 
 HOURS_PER_MONTH = 730
 RATE = "rate_cents_per_hour"
+ON_BALANCE = (VM, POD, CLUSTER)
+"""What OpenRelay's balance pays for: Relay has its own credits."""
 
 
 class MachineRateSettings(Settings):
@@ -86,10 +88,11 @@ def rate_cents(machine: Resource) -> float:
     return rate
 
 
-def _stack_rates(stack: Stack) -> tuple[float, list[str]]:
-    """What the machines of known rate bill an hour together, and the names of the others."""
+def _stack_rates(stack: Stack, *types: str) -> tuple[float, list[str]]:
+    """What the machines of known rate bill an hour together, and the names of the others. types:
+    none means all."""
     total, unknown = 0.0, []
-    for machine in stack.of_type(*MACHINES):
+    for machine in stack.of_type(*(types or MACHINES)):
         try:
             total += rate_cents(machine)
         except NotEvaluated:
@@ -148,7 +151,7 @@ def _monthly_budget(stack: Stack, settings: BudgetSettings) -> Iterator[Problem]
 
 
 def _balance_runway(stack: Stack, settings: RunwaySettings) -> Iterator[Problem]:
-    known, unknown = _stack_rates(stack)
+    known, unknown = _stack_rates(stack, *ON_BALANCE)
     if known == 0:
         _all_known(known, unknown)
         return
@@ -156,15 +159,25 @@ def _balance_runway(stack: Stack, settings: RunwaySettings) -> Iterator[Problem]
     balance = stack.account.balance() if given is None else Balance(given)
     # Other stacks live on the same balance, so that it lasts no longer than they let it.
     burn = max(known, balance.burn_cents_per_hour or 0)
-    hours = max(0.0, (balance.available_cents - balance.floor_cents) / burn)
-    if hours < settings.min_hours:
-        at_most = "at most " if unknown else ""
-        yield Problem(
-            f"the balance lasts {at_most}{hours:.0f} hours at {dollars(burn)} an hour, "
-            f"less than {settings.min_hours:g}"
-        )
+    text = too_short(balance, burn, settings, bound=bool(unknown))
+    if text:
+        yield Problem(text)
     else:
         _all_known(known, unknown)
+
+
+def too_short(
+    balance: Balance, burn_cents_per_hour: float, settings: RunwaySettings, *, bound: bool
+) -> str:
+    """What there is to say of how long a balance lasts, empty where that is long enough. bound:
+    more is burnt, and nobody knows how much."""
+    hours = balance.hours(burn_cents_per_hour)
+    if hours is None or hours >= settings.min_hours:
+        return ""
+    return (
+        f"the balance lasts {'at most ' if bound else ''}{hours:.0f} hours at "
+        f"{dollars(burn_cents_per_hour)} an hour, less than {settings.min_hours:g}"
+    )
 
 
 def _gpu_count(machine: Resource, settings: GpuCountSettings) -> Iterator[str]:
@@ -265,7 +278,7 @@ MONTHLY_BUDGET = StackRule(
 )
 BALANCE_RUNWAY = StackRule(
     name="balance-runway",
-    description="The balance pays for the machines for some time to come.",
+    description="OpenRelay's balance pays for its machines for some time to come.",
     severity=Severity.HIGH,
     framework=finops("Forecasting", "What is spent at the present rate"),
     remediation="add funds, or take fewer or cheaper machines: an empty balance stops them all",

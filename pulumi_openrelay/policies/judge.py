@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from fnmatch import fnmatchcase
 
 from .exemptions import Exemption, find
 from .message import Kind, Message
@@ -36,7 +35,7 @@ def judge(
 
     A used exemption is among the findings; whoever reports must see to it that it stops nothing.
     """
-    if not any(fnmatchcase(stack.name, pattern) for pattern in settings.stacks):
+    if not settings.holds_for(stack.name):
         return
     for problem in _problems(rule, settings, stack):
         name = problem.resource.name if problem.resource else stack.name

@@ -17,6 +17,12 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from typing import Final
+
+PACK: Final = "openrelay"
+"""The ready pack's name."""
+USED_EXEMPTIONS: Final = "used-exemptions"
+"""The policy that reports them: advisory, since what it reports must stop nothing."""
 
 
 class Severity(StrEnum):

@@ -17,13 +17,10 @@ from . import RULES, fingerprint
 from .account import OpenRelayAccount
 from .configuration import Configuration, first_fault
 from .judge import Finding, judge
-from .message import Kind, Message
+from .message import USED_EXEMPTIONS, Kind, Message
 from .message import format as write
 from .reading import PREFIX, UNKNOWN, Resource, Stack, stack_of
 from .rule import Level, ResourceRule, Rule, Settings
-
-USED_EXEMPTIONS = "used-exemptions"
-"""The policy that reports them: advisory, since what it reports must stop nothing."""
 
 Report = Callable[[str, str | None], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,6 +33,10 @@ class Settings(BaseModel):
     stacks: tuple[str, ...] = Field(
         default=("*",), description="Names or patterns of the stacks that the rule is for."
     )
+
+    def holds_for(self, stack: str) -> bool:
+        """Whether the rule is for the stack of this name."""
+        return any(fnmatchcase(stack, pattern) for pattern in self.stacks)
 
 
 class Demanded(Settings):

@@ -25,7 +25,10 @@ def schema(rules: Iterable[Rule]) -> dict[str, Any]:
         "$ref": "#/$defs/Rules",
         "description": "What differs from the profile, for each rule.",
     }
-    properties["profiles"]["additionalProperties"] = {"$ref": "#/$defs/Rules"}
+    named = properties["profiles"]["patternProperties"]
+    for pattern in named:
+        named[pattern] = {"$ref": "#/$defs/Rules"}
+    properties["profiles"]["additionalProperties"] = False
     names = [*(rule.name for rule in known), *OF_REVIEWS]
     document["$defs"]["Exemption"]["properties"]["rule"] = {"enum": names}
     return {

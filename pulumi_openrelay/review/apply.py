@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from . import events
 from .findings import Verdict
 from .plan import Plan
 from .preview import NotJudged, Project
 from .report import FORMAT, Review
+from .run import redactor
 
 
 class Refused(Exception):
@@ -48,15 +51,27 @@ class Reviewed:
     secrets_key: str | None
 
 
+_REVIEWED = TypeAdapter(Reviewed)
+
+
 def read(file: Path) -> Reviewed:
     """A review's JSON. Raises NotJudged where it is none."""
     try:
         told: dict[str, Any] = json.loads(file.read_text())
         if told["format"] != FORMAT:
             raise NotJudged(f"{file} is of another version of this tool: review again")
-        return Reviewed(**{name: told[name] for name in Reviewed.__slots__})
+        return _REVIEWED.validate_python({name: told[name] for name in Reviewed.__slots__})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotJudged(f"{file} is no review: {type(error).__name__}") from None
+
+
+def hold_to_profile(reviewed: Reviewed, profile: str | None) -> None:
+    """Raises Refused where the review is by another profile. profile: None takes any."""
+    if profile is not None and profile != reviewed.profile:
+        raise Refused(
+            f"the review is by the profile {reviewed.profile!r}, and not by {profile!r}; review it "
+            f"again with --profile {profile}"
+        )
 
 
 def permit(reviewed: Reviewed, now: Review) -> None:
@@ -109,6 +124,8 @@ def carry_out(
         raise NotJudged(
             "interrupted: what was done until then is recorded; `pulumi preview` shows what is left"
         ) from None
+    except NotJudged as why:
+        raise NotJudged(redactor(project.configuration())(str(why))) from None
     differing = _unlike(_actions(now.plan), _actions(done))
     if differing:
         raise NotJudged(f"what was applied is not what was reviewed: {differing}")

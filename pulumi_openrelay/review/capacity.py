@@ -79,7 +79,12 @@ def _demands(step: Step) -> Iterator[Demand | NotEvaluated]:
     # One that is to be made and to rest runs all the same before it is stopped.
     if step.action is Action.UPDATE and _rests(after):
         return
+    if step.is_imported:
+        return
     model = after.inputs.get("gpu_model_id")
+    if step.may_exist:
+        yield NotEvaluated(RULE, step.name, "it is taken over where it exists, and takes room else")
+        return
     if model is None:
         if step.makes_something:
             what = "the API does not tell what is free of this kind"

@@ -13,25 +13,33 @@ from typing import Any
 
 from .plan import Mark, Plan
 
+# After a name, what stands for a secret that is elsewhere: a variable, a command, a file's id.
+_ELSEWHERE = r"""(?!["']?[$`{<]|(?:id|type|env|src)=)"""
 _TOKEN = re.compile(
-    r"""
-    \b(?: (?:or|vl|vtk|whsec|hf|npm|dop_v1|glpat|glrt)[_-][A-Za-z0-9_-]{16,}
-        | relay_sk_[A-Za-z0-9_-]{8,}
-        | sk-[A-Za-z0-9_-]{16,}
-        | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_[A-Za-z0-9_]{20,}
-        | xox[abprs]-[A-Za-z0-9-]{10,}
-        | (?:AKIA|ASIA)[A-Z0-9]{16}
-        | AIza[A-Za-z0-9_-]{30,}
-        | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}
+    rf"""
+    (?<![\w-])(?: (?:or|vl|vtk|whsec)_[A-Za-z0-9_-]{{16,}}
+        | (?:hf|npm|dop_v1)_[A-Za-z0-9]{{16,}}
+        | (?:glpat|glrt)-[A-Za-z0-9_-]{{16,}}
+        | relay_sk_[A-Za-z0-9_-]{{8,}}
+        | sk-(?!(?:ssh|ecdsa)-)[A-Za-z0-9_-]{{16,}}
+        | gh[pousr]_[A-Za-z0-9]{{20,}} | github_pat_[A-Za-z0-9_]{{20,}}
+        | xox[abprs]-[A-Za-z0-9-]{{10,}}
+        | (?:AKIA|ASIA)[A-Z0-9]{{16}}
+        | AIza[A-Za-z0-9_-]{{30,}}
+        | eyJ[A-Za-z0-9_-]{{10,}}\.eyJ[A-Za-z0-9_-]{{10,}}
       )
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----
-    | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]{3,}@
-    | (?<![\w-])(?i:--?(?:password|passwd|token|secret|api[-_]?key)[= ](?![$<{])\S{4,})
-    | (?<![\w-])(?i:(?:\w+_)?(?:password|passwd|token|secret|api[-_]?key)=(?![$<{])[^\s&]{4,})
+    | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:{_ELSEWHERE}[^\s/@]{{3,}}@
+    | (?<![\w-])(?i:--?(?:password|passwd|token|secret|api[-_]?key)[= ]{_ELSEWHERE}\S{{4,}})
+    | (?<![\w-])(?i:(?:\w+_)?(?:password|passwd|token|secret|api[-_]?key)={_ELSEWHERE}[^\s&]{{4,}})
     """,
     re.VERBOSE,
 )
-_SECRET_NAME = re.compile(r"(?i)(?:api_?key|token|password|passwd|secret|private_?key)$")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:token|password|passwd|passphrase|secret"
+    r"|(?:api|private|secret|encryption|signing)[_-]?(?:access[_-]?)?key)$"
+)
+_NO_SECRET = re.compile(r"(?i)true|false|\$\w+|\$?\{.*\}|<.*>")
 # Inputs whose values look like a token and are none.
 _PUBLIC = ("public_key", "name", "fingerprint")
 
@@ -70,7 +78,12 @@ def in_configuration(configuration: Mapping[str, tuple[str, bool]]) -> Iterator[
 
 
 def _named(name: str, value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and _SECRET_NAME.search(name) is not None
+    return (
+        isinstance(value, str)
+        and bool(value)
+        and _SECRET_NAME.search(name) is not None
+        and _NO_SECRET.fullmatch(value) is None
+    )
 
 
 def _tells(value: Any) -> bool:

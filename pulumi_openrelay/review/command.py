@@ -17,7 +17,16 @@ from typing import IO, Any
 from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
 
+from .forges import FORGES
+
 Hear = Callable[[str], Any] | None
+
+
+def environment() -> dict[str, str]:
+    """This process's, without the tokens that comments are posted with: the program that is run is
+    what somebody asks to be reviewed."""
+    tokens = {forge.token for forge in FORGES.values()}
+    return {name: value for name, value in os.environ.items() if name not in tokens}
 
 
 class Interruptible(PulumiCommand):
@@ -39,7 +48,7 @@ class Interruptible(PulumiCommand):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            env={**environment(), **additional_env, "PULUMI_AUTOMATION_API": "true"},
             encoding="utf-8",
             process_group=0,
         )

@@ -34,15 +34,17 @@ _ACTIONS = {
     "read-replacement": Action.REPLACE,
     "import-replacement": Action.REPLACE,
     "delete": Action.DELETE,
-    "discard": Action.DELETE,
     "create": Action.CREATE,
     "import": Action.UPDATE,  # of the record alone
     "update": Action.UPDATE,
     "same": Action.SAME,
     "read": Action.SAME,
+    "discard": Action.SAME,  # of one that was only read
     "refresh": Action.SAME,
 }
-_ENDS_REPLACED = ("delete-replaced", "discard-replaced")
+_ENDS_REPLACED = "delete-replaced"
+_ENDS_READ = "discard-replaced"
+_READS = frozenset({"read", "read-replacement", "discard"})
 
 
 def read(events: Iterable[EngineEvent]) -> Plan:
@@ -86,7 +88,8 @@ def _drift(urn: str, told: _Told) -> Step:
 
 @dataclass(slots=True)
 class _Told:
-    """All that the engine said of one resource. ended: the states that replacements delete."""
+    """All that the engine said of one resource. ended: the states that replacements delete.
+    was_read: what it replaces was only read, and goes on as it is."""
 
     type: str = ""
     ops: set[str] = field(default_factory=set)
@@ -95,13 +98,17 @@ class _Told:
     before: State | None = None
     after: State | None = None
     ended: list[State] = field(default_factory=list)
+    was_read: bool = False
 
     def add(self, metadata: StepEventMetadata) -> None:
         self.type = metadata.type
         op = metadata.op.value
         old = _state(metadata.old)
-        if op in _ENDS_REPLACED:
+        if op == _ENDS_REPLACED:
             self.ended += [old] if old else []
+            return
+        if op == _ENDS_READ:
+            self.was_read = True
             return
         self.ops.add(op)
         self.forced_by.update(metadata.keys or ())
@@ -114,6 +121,10 @@ class _Told:
 def _steps(urn: str, told: _Told) -> Iterator[Step]:
     current = told.before.id if told.before else ""
     actions = {_ACTIONS.get(op, Action.UPDATE) for op in told.ops}
+    if told.was_read and "read-replacement" in told.ops:
+        actions = {Action.SAME}
+    elif told.was_read and "create-replacement" in told.ops:
+        actions, told.before = {Action.CREATE}, None
     if actions:
         yield _step(urn, told, min(actions, key=GRAVITY.__getitem__))
     for state in told.ended:
@@ -128,7 +139,8 @@ def _step(urn: str, told: _Told, action: Action) -> Step:
         for name in names
     ]
     changes.sort(key=lambda change: (not change.forces, change.property))
-    foreign = told.ops <= {"read", "read-replacement"}
+    # What a read one replaces, and nobody only read before, ends.
+    foreign = told.ops <= (_READS | {"replace"} if told.was_read else _READS)
     return Step(urn, told.type, action, tuple(changes), told.before, told.after, foreign=foreign)
 
 

@@ -32,6 +32,7 @@ class Reason:
 
     resource: its name in the program, empty where the stack as a whole is meant. fix: what to do
     about it, empty where that is not known. unknown: it counts because it could not be evaluated.
+    own: of the review itself, and not of a policy pack.
     """
 
     rule: str
@@ -42,6 +43,7 @@ class Reason:
     fix: str = ""
     urn: str = ""
     unknown: bool = False
+    own: bool = True
 
     @property
     def order(self) -> tuple[int, bool, int, str, str, str]:

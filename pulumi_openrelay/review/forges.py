@@ -133,6 +133,8 @@ def target(name: str, environment: Mapping[str, str], number: int | None = None)
     token, project = (environment.get(v, "").strip() for v in (forge.token, forge.project))
     if not token:
         raise NotPosted(f"{forge.token} is not set: it needs a token that may comment")
+    if not (token.isascii() and token.isprintable()):
+        raise NotPosted(f"{forge.token} is no token: it has characters that no token has")
     if not project:
         raise NotPosted(f"{forge.project} is not set: it names the project")
     found = str(number) if number is not None else _number(name, environment)

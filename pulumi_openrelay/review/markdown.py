@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ..policies.configuration import FILE
 from ..policies.exemptions import EXPIRED
 from . import words
 from .findings import Effect, Exemption, NotEvaluated, Reason, Verdict
@@ -102,12 +101,12 @@ def _summary(review: Review) -> str:
 
 def _policy(review: Review) -> str:
     """That the change alters the rules which judge it."""
-    return f" **This change alters {code(FILE)}.**" if review.policy_changed else ""
+    return f" **{words.POLICY_CHANGED}**" if review.policy_changed else ""
 
 
 def _where(review: Review) -> str:
     commit = f", commit {code(_short(review.commit))}" if review.commit else ""
-    return f"stack {code(review.stack)} (profile {review.profile}{commit})"
+    return f"stack {code(review.stack)} (profile {code(review.profile)}{commit})"
 
 
 def _short(commit: str) -> str:
@@ -118,7 +117,9 @@ def _short(commit: str) -> str:
 def _endings(review: Review, action: Action) -> list[str]:
     """What ends, machines first, with what is held against it; those that differ in the name alone
     together. A deletion has a line of its own, unless there are very many alike."""
-    held = {reason.urn: reason for reason in review.reasons if reason.rule in _ENDINGS}
+    held = {
+        reason.urn: reason for reason in review.reasons if reason.own and reason.rule in _ENDINGS
+    }
 
     def same(step: Step) -> tuple[str, ...]:
         reason = held.get(step.urn)
@@ -178,7 +179,7 @@ def _drift(review: Review) -> list[str]:
         )
         for step in review.plan.drifted
     ]
-    held = [reason for reason in review.reasons if reason.rule == DRIFT.name]
+    held = [reason for reason in review.reasons if reason.own and reason.rule == DRIFT.name]
     return [*lines, _against(held[0]).removeprefix(". ")] if held else lines
 
 
@@ -187,26 +188,14 @@ def _cost(review: Review) -> list[str]:
     if before == after == Rate(0, ()):
         return []
     lines = [
-        f"per {unit}: {_rate(after, times)}, before {_rate(before, times)}, "
-        f"change {_change(before, after, times)}"
+        f"per {unit}: {words.total(after, times)}, before {words.total(before, times)}, "
+        f"change {words.difference(before, after, times)}"
         for unit, times in (("hour", 1), ("month", HOURS_PER_MONTH))
     ]
     if review.balance is not None:
         balance = words.rate(review.balance.available_cents)
         lines.append(f"the balance of {balance} lasts {review.lasts()}")
     return lines
-
-
-def _rate(rate: Rate, times: int) -> str:
-    return ("at least " if rate.unknown else "") + words.rate(rate.known_cents * times)
-
-
-def _change(before: Rate, after: Rate, times: int) -> str:
-    """A bound where the rate of one side is known, and nothing where that of neither is."""
-    more = words.change((after.known_cents - before.known_cents) * times)
-    if before.unknown and after.unknown:
-        return "unknown"
-    return ("at most " if before.unknown else "at least " if after.unknown else "") + more
 
 
 def _capacity(review: Review) -> list[str]:
@@ -219,7 +208,7 @@ def _capacity(review: Review) -> list[str]:
 
 def _violations(review: Review, reasons: Sequence[Reason]) -> list[str]:
     """What no other section has: endings and drift say themselves what is held against them."""
-    others = [r for r in reasons if r.rule not in _ENDINGS and r.rule != DRIFT.name]
+    others = [r for r in reasons if not (r.own and r.rule in {*_ENDINGS, DRIFT.name})]
     return [_violation(review, group) for group in _groups(others)]
 
 
@@ -289,4 +278,5 @@ def escape(text: str, longest: int = 200) -> str:
 
 def _inert(text: str) -> str:
     text = re.sub(r"([\\*\[\]<>|~#]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    text = re.sub(r"(?i)\b(www)\.", "\\1\u200b.", text)
     return text.replace("@", "@\u200b").replace("://", ":\u200b//")

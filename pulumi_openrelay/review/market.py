@@ -50,13 +50,9 @@ def read(get: Callable[[str], Any]) -> Market:
     balance = _told(
         lambda: read_balance(lambda path: _ask(asked, path, dict)), "balance", unreadable
     )
-    rows = _told(lambda: _ask(asked, "/v1/gpu-availability", list), "capacity", unreadable)
-    return Market(
-        balance=balance,
-        free=None if rows is None else _free(rows, "freeGpus", "placeableGpuCounts"),
-        free_spot=None if rows is None else _free(rows, "spotFreeGpus", "spotPlaceableGpuCounts"),
-        unreadable=unreadable,
-    )
+    free = _told(lambda: _frees(_ask(asked, "/v1/gpu-availability", list)), "capacity", unreadable)
+    on_demand, spot = free or (None, None)
+    return Market(balance, on_demand, spot, unreadable)
 
 
 def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | None:
@@ -64,7 +60,7 @@ def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | No
         return ask()
     except OpenRelayError as error:
         unreadable[what] = error.what
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         unreadable[what] = "the API's answer is not what it documents"
     return None
 
@@ -73,6 +69,14 @@ def _ask(asked: Session, path: str, answers: type) -> Any:
     caller = Direct(lambda _text: None)
     caller.deadline = caller.now() + SECONDS
     return asked.send(caller, "GET", path, {}, answers=answers)
+
+
+def _frees(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Free], dict[str, Free]]:
+    """What is free, and what is free as spot."""
+    return (
+        _free(rows, "freeGpus", "placeableGpuCounts"),
+        _free(rows, "spotFreeGpus", "spotPlaceableGpuCounts"),
+    )
 
 
 def _free(rows: Sequence[Mapping[str, Any]], gpus: str, counts: str) -> dict[str, Free]:

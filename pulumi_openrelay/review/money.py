@@ -35,12 +35,22 @@ def after(plan: Plan) -> Rate:
     )
 
 
-def burn(before: Rate, after: Rate, balance: Balance | None) -> tuple[int, int]:
-    """What the whole organization burns in cents per hour, before and after, as far as the rates
-    are known."""
+def burn(plan: Plan, balance: Balance | None) -> tuple[Rate, Rate]:
+    """What the whole organization takes from its balance in an hour, before and after. What enters
+    or leaves the stack without being made or ended bills before and after."""
+    machines = [step for step in plan.machines if step.is_on_balance]
+    before = _total((s, s.after if s.is_imported else s.before) for s in machines)
+    left = _total((s, s.before) for s in machines if s.ends_something and s.stays)
+    kept = _total(
+        (s, s.after) for s in machines if s.action is not Action.DELETE and not s.may_exist
+    )
+    unsure = tuple(s.name for s in machines if s.may_exist)
     everything = (balance.burn_cents_per_hour if balance else None) or 0
     others = max(0, everything - before.known_cents)
-    return others + before.known_cents, others + after.known_cents
+    return (
+        Rate(others + before.known_cents, before.unknown),
+        Rate(others + kept.known_cents + left.known_cents, kept.unknown + left.unknown + unsure),
+    )
 
 
 def rate_cents(state: State) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from ..lifecycle.declare import KINDS, Kind
+from ..lifecycle.service import OPENRELAY
 
 DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
@@ -102,6 +103,44 @@ class Step:
         return self.kind is not None and self.kind.bills and not self.foreign
 
     @property
+    def is_on_balance(self) -> bool:
+        """Whether OpenRelay's balance pays for it: Relay has its own credits."""
+        return self.kind is not None and self.kind.service is OPENRELAY
+
+    @property
+    def stays(self) -> bool:
+        """Whether a machine outlives its deletion from the stack: it was taken over from outside,
+        or the program said so."""
+        before = self.before
+        return before is not None and (
+            before.stays_when_deleted or before.outputs.get("adopted") is True
+        )
+
+    @property
+    def rests(self) -> bool:
+        """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
+        states = self.kind.states if self.kind else None
+        if self.before is None or states is None:
+            return False
+        return str(self.before.outputs.get("status")) in (
+            states.stopped | states.failed | states.ended
+        )
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it exists already, and only enters the stack."""
+        return self.before is None and self.action is Action.UPDATE
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether it is taken over where it exists, and made where it does not."""
+        return (
+            self.action is Action.CREATE
+            and self.after is not None
+            and self.after.inputs.get("adopt") is True
+        )
+
+    @property
     def is_internal(self) -> bool:
         """Whether it is this package's own record of the stack, and no resource of the user's."""
         return self.type == OWNER
@@ -169,6 +208,8 @@ class Plan:
                 "forced_by": step.forced_by,
                 "before": _unmarked(step.before.inputs) if step.before else None,
                 "after": _unmarked(step.after.inputs) if step.after else None,
+                # What tells how much ends with it, beside the inputs.
+                "ends": [step.stays, step.rests] if step.ends_something else None,
             }
             for step in self.changing
         ]

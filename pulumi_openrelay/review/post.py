@@ -108,7 +108,7 @@ def _ask(
 ) -> httpx.Response:
     try:
         return client.request(method, to.api_url + path, json=body)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotPosted(f"{to.forge.name} cannot be reached: {type(error).__name__}") from None
 
 

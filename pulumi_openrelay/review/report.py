@@ -14,9 +14,9 @@ from .findings import Exemption, NotEvaluated, Reason, Verdict, verdict
 from .money import HOURS_PER_MONTH, Rate
 from .plan import Action, Change, Plan, Step
 from .renames import Rename
-from .risk import keeps_data, protected, rests, stays
+from .risk import keeps_data, protected
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,15 @@ class Review:
     def burn(self) -> tuple[int, int] | None:
         """What the whole organization burns in cents per hour, before and after; None where a rate
         is unknown."""
-        if self.before.cents is None or self.after.cents is None:
+        before, after = money.burn(self.plan, self.balance)
+        if before.cents is None or after.cents is None:
             return None
-        return self.burn_at_least()
+        return before.cents, after.cents
 
     def burn_at_least(self) -> tuple[int, int]:
         """The same of what is known."""
-        return money.burn(self.before, self.after, self.balance)
+        before, after = money.burn(self.plan, self.balance)
+        return before.known_cents, after.known_cents
 
     def lasts(self) -> str:
         """How long the balance lasts, and how long it did before where that differs: a bound where
@@ -95,13 +97,13 @@ class Review:
         """What ends with it, empty where nothing that anybody would miss."""
         if not step.is_machine or not step.ends_something:
             return ""
-        if stays(step) and not (step.action is Action.REPLACE and protected(step)):
+        if step.stays and not (step.action is Action.REPLACE and protected(step)):
             return "goes on billing outside of the stack"
         if protected(step):
             return "deletion_protection will refuse it"
         if not keeps_data(step):
             return "its endpoint ends"
-        return "data loss: its disk ends with it" + (" (it is stopped)" if rests(step) else "")
+        return "data loss: its disk ends with it" + (" (it is stopped)" if step.rests else "")
 
     def as_json(self) -> dict[str, Any]:
         """For other programs, and for `apply`.

@@ -27,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..policies import Configuration, Level
+from ..policies.cost import BALANCE_RUNWAY, RunwaySettings, too_short
 from ..policies.message import Severity
 from ..policies.reading import CLUSTER, Balance
 from . import money
@@ -162,7 +164,7 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
                 "refuse that"
             )
             yield PROTECTED_REPLACEMENT.found(profile, message, step)
-        elif stays(step):
+        elif step.stays:
             message = "it leaves the stack and goes on billing"
             yield LEFT_RUNNING.found(profile, message, step)
         elif step.urn in renamed:
@@ -177,19 +179,10 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
         elif not keeps_data(step):
             rule = REPLACEMENT if step.action is Action.REPLACE else ENDPOINT_LOSS
             yield rule.found(profile, _ending(step), step)
-        elif rests(step):
+        elif step.rests:
             yield STOPPED_DATA_LOSS.found(profile, _ending(step), step)
         else:
             yield DATA_LOSS.found(profile, _ending(step), step)
-
-
-def stays(step: Step) -> bool:
-    """Whether a machine outlives its deletion from the stack: it was taken over from outside, or
-    the program said so."""
-    before = step.before
-    return before is not None and (
-        before.stays_when_deleted or before.outputs.get("adopted") is True
-    )
 
 
 def protected(step: Step) -> bool:
@@ -202,16 +195,6 @@ def protected(step: Step) -> bool:
 def keeps_data(step: Step) -> bool:
     """Whether data ends with it: a cluster has none of its own, only an endpoint."""
     return step.type.removeprefix(DYNAMIC) != CLUSTER
-
-
-def rests(step: Step) -> bool:
-    """Whether a machine runs no more: all that it has is its disk. An unknown state runs."""
-    kind = step.kind
-    if step.before is None or kind is None or kind.states is None:
-        return False
-    return str(step.before.outputs.get("status")) in (
-        kind.states.stopped | kind.states.failed | kind.states.ended
-    )
 
 
 def _end(step: Step) -> str:
@@ -264,12 +247,37 @@ def cost(plan: Plan, balance: Balance | None, profile: str) -> Iterator[Reason]:
             f"instead of {rate(before.known_cents)}"
         )
         yield COST_JUMP.found(profile, message)
-    if balance is not None and more > 0:
-        _, burn = money.burn(before, after, balance)
-        lasts = balance.hours(burn)
+    was, burn = money.burn(plan, balance)
+    if balance is not None and burn.known_cents > was.known_cents:
+        lasts = balance.hours(burn.known_cents)
         if lasts is not None and lasts < RUNWAY_HOURS:
-            message = f"the balance lasts {hours(lasts)} at {rate(burn)} an hour"
+            message = f"the balance lasts {hours(lasts)} at {rate(burn.known_cents)} an hour"
             yield RUNWAY.found(profile, message)
+
+
+def balance_runway(
+    plan: Plan, balance: Balance | None, policies: Configuration, stack: str
+) -> Iterator[Reason]:
+    """The pack's rule, held against the balance after the change: the pack itself cannot tell
+    which machines bill already. stack: the stack's name, as rules have it."""
+    level, settings = policies.level(BALANCE_RUNWAY), policies.settings(BALANCE_RUNWAY)
+    assert isinstance(settings, RunwaySettings)  # noqa: S101
+    if settings.balance_cents is not None:
+        balance = Balance(settings.balance_cents)
+    if balance is None or level is Level.DISABLED or not settings.holds_for(stack):
+        return
+    was, burn = money.burn(plan, balance)
+    text = too_short(balance, burn.known_cents, settings, bound=bool(burn.unknown))
+    if text:
+        effect = Effect.WARN if burn.known_cents > was.known_cents else Effect.NOTE
+        yield Reason(
+            rule=BALANCE_RUNWAY.name,
+            effect=Effect.BLOCK if level is Level.MANDATORY else effect,
+            severity=BALANCE_RUNWAY.severity,
+            resource="",
+            message=text,
+            fix=BALANCE_RUNWAY.remediation,
+        )
 
 
 def capacity(rooms: Iterable[Room], plan: Plan, profile: str) -> Iterator[Reason]:

@@ -72,12 +72,19 @@ def exempt(
 
 def before(plan: Plan, stack: str, configuration: Configuration, market: Market) -> set[Told]:
     """What the rules say of the stack as it is."""
+    account = _Account(market)
     resources = [
-        Resource(step.type.removeprefix(DYNAMIC), step.name, step.urn, _plain(step.before))
+        Resource(
+            step.type.removeprefix(DYNAMIC),
+            step.name,
+            step.urn,
+            _plain(step.before),
+            account=account,
+        )
         for step in plan.steps
         if step.before is not None
     ]
-    found = Stack(stack, resources, _Account(market))
+    found = Stack(stack, resources, account)
     return {
         (rule.name, finding.resource.name if finding.resource else "", finding.message.text)
         for rule in RULES

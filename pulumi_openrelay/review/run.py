@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,20 +18,19 @@ from ..policies import Configuration, fingerprint
 from ..policies.configuration import FILE
 from ..policies.cost import BALANCE_RUNWAY
 from . import capacity, clear, events, market, money, renames, risk, rules, violations
-from .findings import Effect, NotEvaluated
+from .findings import Effect, NotEvaluated, Reason
 from .market import Market
 from .plan import Plan
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
-# Not the passphrase, which may be a word that any sentence has.
-_SECRET_VARIABLES = (
-    "OPENRELAY_API_KEY",
-    "RELAY_API_KEY",
-    "RELAY_CUSTOMER_TOKEN",
-    "PULUMI_ACCESS_TOKEN",
-)
+# Short ones may be words that any sentence has.
+_SECRET_VARIABLE = re.compile(r"(?i)(?:_key|token|password|secret|passphrase)$")
+_SHORTEST, _SHORTEST_VARIABLE = 4, 8
+_PASSWORD_IN_URL = re.compile(r"""(://[^\s/:@]*:)[^\s"'`<>]+@""")
 UNPRICED = "its rate is unknown"
+UNASKED = "Relay's credits are not asked"
+UNSURE = "whether it exists and bills already is not known in preview"
 PRICED = frozenset({"machine-rate", "stack-rate", "monthly-budget", "balance-runway"})
 """Rules that cannot judge without the API's prices."""
 
@@ -157,25 +157,32 @@ def judge(
         *clear.in_configuration(configuration),
     ]
     before, after = money.before(plan), money.after(plan)
+    name = source.stack.rsplit("/", 1)[-1]
     own = [
         *risk.endings(plan, renamed, profile),
         *risk.drift(plan, profile),
         *risk.secrets(in_clear, plan, profile),
         *risk.cost(plan, found.balance, profile),
         *risk.capacity(rooms, plan, profile),
+        *risk.balance_runway(plan, found.balance, policies, name),
     ]
-    own, used = rules.exempt(own, policies, source.stack.rsplit("/", 1)[-1])
-    # The pack's rule says the same of the balance, with more patience.
-    shorter = any(reason.rule == risk.RUNWAY.name for reason in own)
-    told = [each for each in said.reasons if not (shorter and each.rule == BALANCE_RUNWAY.name)]
-    reasons = sorted({*told, *own}, key=lambda reason: reason.order)
+    own, used = rules.exempt(own, policies, name)
+    exempt = {(each.rule, each.resource) for each in said.exemptions}
+    used = [each for each in used if (each.rule, each.resource) not in exempt]
+    reasons = sorted(_once(said.reasons, own), key=lambda reason: reason.order)
     unpriced = [NotEvaluated("rate", name, UNPRICED) for name in after.unknown]
     not_evaluated = [*said.not_evaluated, *unseen, *unpriced]
     if before.unknown:
         of = ", ".join(before.unknown)
         not_evaluated.append(NotEvaluated(risk.COST_JUMP.name, "", f"the rate of {of} is unknown"))
-    if found.balance is None and any(step.makes_something for step in plan.machines):
+    made = [step for step in plan.machines if step.makes_something]
+    if found.balance is None and any(step.is_on_balance for step in made):
         not_evaluated.append(NotEvaluated("runway", "", found.unreadable.get("balance", "")))
+    for step in made:
+        if not step.is_on_balance:
+            not_evaluated.append(NotEvaluated("runway", step.name, UNASKED))
+        elif step.may_exist:
+            not_evaluated.append(NotEvaluated("runway", step.name, UNSURE))
     return Review(
         project=source.project,
         stack=source.stack,
@@ -197,6 +204,15 @@ def judge(
     )
 
 
+def _once(said: Sequence[Reason], own: Sequence[Reason]) -> set[Reason]:
+    """All reasons; of those that tell how long the balance lasts the gravest alone, and the
+    review's own rather than the pack's, which cannot tell what bills already."""
+    of_balance = [each for each in own if each.rule in (risk.RUNWAY.name, BALANCE_RUNWAY.name)]
+    of_balance += [each for each in said if each.rule == BALANCE_RUNWAY.name and not each.unknown]
+    told = min(of_balance, key=lambda each: list(Effect).index(each.effect), default=None)
+    return {each for each in [*said, *own] if each is told or each not in of_balance}
+
+
 def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
     """What a review is bound to, beside the fingerprints of secret inputs. ciphertexts: of the
     stack's configuration file, which tell that another secret stands there."""
@@ -205,20 +221,22 @@ def bind(plan: Plan, ciphertexts: Sequence[str]) -> str:
 
 
 def redactor(configuration: StackConfiguration) -> Callable[[str], str]:
-    """What takes the stack's secrets, and the environment's, out of a text that somebody else
-    wrote."""
-    configured = {value for value, secret in configuration.values() if secret}
-    given = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
-    secrets: Iterable[str] = sorted(
-        {value for value in configured | given if len(value) >= 4},
-        key=len,
-        reverse=True,
-    )
+    """What takes the stack's secrets, the environment's, and the passwords in URLs out of a text
+    that somebody else wrote."""
+    configured = {
+        value for value, secret in configuration.values() if secret and len(value) >= _SHORTEST
+    }
+    given = {
+        value
+        for name, value in os.environ.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST_VARIABLE
+    }
+    secrets = sorted(configured | given, key=len, reverse=True)
 
     def redact(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        return text
+        return _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", text)
 
     return redact
 

@@ -123,13 +123,16 @@ def _program(folder: Path) -> list[Path]:
     found = []
     for inside, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if each[0] != "." and each not in _NOT_PROGRAM]
-        found += [Path(inside, file) for file in files if file.endswith(".py")]
+        found += [Path(inside, file) for file in files if file.endswith(".py") and file[0] != "."]
     return sorted(found, key=lambda file: (file != folder / "__main__.py", file))
 
 
 @cache
 def _lines(file: Path) -> Sequence[str]:
-    return file.read_text(errors="replace").splitlines()
+    try:
+        return file.read_text(errors="replace").splitlines()
+    except OSError:  # such as a link to nowhere
+        return ()
 
 
 def _repository(folder: Path) -> Path | None:

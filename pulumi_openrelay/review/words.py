@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..policies.configuration import FILE
+from .money import Rate
 from .plan import Change, Step
+
+POLICY_CHANGED = f"This change alters `{FILE}`."
+"""That a change alters the rules which judge it."""
 
 # Strings that are shown: ids of a catalog and words of the API. Any other could hold a secret.
 _SHOWN = frozenset(
@@ -33,6 +38,19 @@ def rate(cents: int) -> str:
 def change(cents: int) -> str:
     """`+$2.60`, `-$2.60` or `0`."""
     return "0" if cents == 0 else ("+" if cents > 0 else "") + rate(cents)
+
+
+def total(of: Rate, times: int) -> str:
+    """So many hours of a rate: a bound where that of a machine is unknown."""
+    return ("at least " if of.unknown else "") + rate(of.known_cents * times)
+
+
+def difference(before: Rate, after: Rate, times: int) -> str:
+    """A bound where the rate of one side is known, and nothing where that of neither is."""
+    if before.unknown and after.unknown:
+        return "unknown"
+    bound = "at most " if before.unknown else "at least " if after.unknown else ""
+    return bound + change((after.known_cents - before.known_cents) * times)
 
 
 def hours(count: float) -> str:

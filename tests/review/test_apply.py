@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
+from pulumi.automation.events import EngineEvent
 
+from pulumi_openrelay.cli import main
 from pulumi_openrelay.policies import fingerprint
 from pulumi_openrelay.policies.reading import UNKNOWN as NOT_KNOWN
-from pulumi_openrelay.review.apply import Refused, Reviewed, permit
+from pulumi_openrelay.review.apply import (
+    Refused,
+    Reviewed,
+    carry_out,
+    hold_to_profile,
+    permit,
+    read,
+)
+from pulumi_openrelay.review.preview import NotJudged, Project
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import bound_secrets
 
@@ -48,6 +62,79 @@ def test_a_secret_that_cannot_be_compared_is_refused(then: str, now: str) -> Non
     after = found({"env_vars": now, "labels": "2"})
     with pytest.raises(Refused, match="the secrets of trainer cannot be compared"):
         permit(reviewed(before), after)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (told.deleted("a", vm(), retain=True), told.deleted("a", vm())),
+        (told.deleted("a", vm(), adopted=True), told.deleted("a", vm())),
+        (told.deleted("a", vm(), status="stopped"), told.deleted("a", vm())),
+    ],
+)
+def test_another_loss_than_the_reviewed_one_is_refused(
+    then: list[EngineEvent], now: list[EngineEvent]
+) -> None:
+    before = told.review(then, profile="development")
+    permit(reviewed(before), before)
+    with pytest.raises(Refused, match="the plan is no longer the reviewed one"):
+        permit(reviewed(before), told.review(now, profile="development"))
+
+
+def test_a_review_by_another_profile_is_refused() -> None:
+    by = reviewed(told.review(profile="development"))
+    hold_to_profile(by, None)
+    hold_to_profile(by, "development")
+    with pytest.raises(Refused, match="by the profile 'development', and not by 'production'"):
+        hold_to_profile(by, "production")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secrets": [1]},
+        {"secrets": {"urn": "x"}},
+        {"profile": ["x"]},
+        {"actions": []},
+        {"refreshed": "perhaps"},
+        {"secrets_key": 7},
+    ],
+)
+def test_a_file_that_is_no_review_is_one_sentence(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    file = tmp_path / "review.json"
+    review = told.review().as_json()
+    file.write_text(json.dumps(review))
+    assert read(file).profile == "production"
+    file.write_text(json.dumps({**review, **wrong}))
+    with pytest.raises(NotJudged, match="is no review: ValidationError"):
+        read(file)
+
+
+def test_what_an_update_fails_with_is_told_without_secrets() -> None:
+    class Failing:
+        def up(self, *_given: object, **_options: object) -> None:
+            raise NotJudged("refused hunter2 by postgres://state:pass@db.example/state")
+
+        def configuration(self) -> dict[str, tuple[str, bool]]:
+            return {"shop:password": ("hunter2", True)}
+
+    with pytest.raises(NotJudged) as failed:
+        carry_out(cast(Project, Failing()), [], told.review(), print)
+    assert str(failed.value) == "refused [secret] by postgres://state:[secret]@db.example/state"
+
+
+def test_apply_says_why_there_is_no_stack_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_stack(_folder: Path, _stack: str) -> None:
+        raise NotJudged("cannot open postgres://state:hunter2@db.example/state")
+
+    monkeypatch.setattr("pulumi_openrelay.cli.apply.Project", no_stack)
+    file = tmp_path / "review.json"
+    file.write_text(told.review().to_json())
+    ran = CliRunner().invoke(main, ["apply", "--stack", "dev", "--reviewed", str(file)])
+    assert ran.exit_code == 1
+    assert "cannot open postgres://state:[secret]@db.example/state" in ran.output
 
 
 def test_a_fingerprint_is_of_its_key_resource_input_and_value() -> None:

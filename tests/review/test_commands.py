@@ -98,7 +98,7 @@ def test_without_a_file_the_comment_goes_to_stdout(stack: Stack) -> None:
     assert stack.up(VM).code == 0
     ran, _ = review(stack, VM, *DEVELOPMENT)
     assert ran.code == 0
-    assert ran.out == "✅ Pass: no resource changes in stack `dev` (profile development).\n"
+    assert ran.out == "✅ Pass: no resource changes in stack `dev` (profile `development`).\n"
 
 
 def test_the_users_own_selection_of_a_stack_stays(stack: Stack) -> None:
@@ -137,6 +137,11 @@ def test_a_stack_or_a_project_that_is_not_there_is_one_sentence(
         1,
         "Error: the plan could not be judged: no stack named 'nope' found\n",
     )
+    nowhere = "postgres://state:marker-0123@127.0.0.1:1/state?sslmode=disable"
+    away = run(stack, "review", PULUMI_BACKEND_URL=nowhere)
+    assert away.code == 1
+    assert "marker-0123" not in away.err
+    assert "state:[secret]@" in away.err
     (tmp_path / "empty").mkdir()
     empty = run(stack, "review", "--cwd", str(tmp_path / "empty"))
     assert empty.code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,8 @@ NAMES = st.text(
 def test_nothing_changed_is_one_line() -> None:
     comment = markdown.render(told.review(told.same("trainer", vm())))
     assert comment == (
-        "✅ Pass: no resource changes in stack `dev` (profile production, commit `0123456789ab`).\n"
+        "✅ Pass: no resource changes in stack `dev` "
+        "(profile `production`, commit `0123456789ab`).\n"
     )
 
 
@@ -79,10 +81,17 @@ def test_what_policies_said_is_told_with_severity_and_a_fix() -> None:
             rule="no-public-machines",
         ),
         told.policy(
-            text_of(Message(Kind.USED_EXEMPTION, Severity.HIGH, "exempt until 2030", "")),
+            text_of(
+                Message(
+                    Kind.USED_EXEMPTION,
+                    Severity.HIGH,
+                    "exempt until 2030",
+                    rule="no-public-machines",
+                )
+            ),
             "demo",
             "advisory",
-            rule="no-public-machines",
+            rule="used-exemptions",
         ),
         told.policy(
             text_of(Message(Kind.NOT_EVALUATED, Severity.LOW, "image_url is not known yet", "")),
@@ -181,7 +190,8 @@ def test_that_files_differ_from_the_commit_is_not_cut_off() -> None:
 def test_a_pass_by_an_exemption_says_so() -> None:
     used = text_of(Message(Kind.USED_EXEMPTION, Severity.HIGH, "exempt until 2030", ""))
     review = told.review(
-        told.created("demo", vm()), policies=[told.policy(used, "demo", "advisory")]
+        told.created("demo", vm()),
+        policies=[told.policy(used, "demo", "advisory", "used-exemptions")],
     )
     assert markdown.render(review).splitlines()[0] == "### ✅ Pass; 1 exemption used"
     changed = markdown.render(replace(review, policy_changed=True))
@@ -198,6 +208,22 @@ def test_names_and_messages_work_no_markup_and_mention_nobody() -> None:
     assert "<img" not in comment.replace("\\<img", "")
     assert "](http" not in comment.replace("\\]", "")
     assert "@octocat [" not in comment
+    assert "www." not in markdown.escape("see www.evil.example")
+
+
+def test_a_profiles_name_works_no_markup() -> None:
+    name = "mine`\n\n### ✅ Pass\n[click](https://evil.example) @acme"
+    review = replace(told.review(told.created("a", vm())), profile=name)
+    assert "(profile `mine' ### ✅ Pass [click](https://evil.example) @acme`" in (
+        markdown.render(review)
+    )
+
+
+@pytest.mark.parametrize("rule", ["data-loss", "drift"])
+def test_a_rule_of_another_pack_that_is_called_as_ours_does_not_disappear(rule: str) -> None:
+    event = told.policy("What it asks for.\nnobody may do this", "a", "mandatory", rule, "acme")
+    comment = markdown.render(told.review(told.created("a", vm()), policies=[event]))
+    assert f"- ⛔ `{rule}` (medium) `a`: nobody may do this." in comment
 
 
 def test_values_that_could_be_secret_are_not_shown() -> None:

@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def blocked() -> Review:
             text_of(Message(Kind.USED_EXEMPTION, Severity.HIGH, "until 2030: a demo", "")),
             "demo",
             "advisory",
+            rule="used-exemptions",
         ),
         told.policy(
             text_of(Message(Kind.NOT_EVALUATED, Severity.LOW, "not known yet", "")),
@@ -211,6 +213,16 @@ def test_the_page_says_how_long_the_balance_lasts_as_the_comment_does() -> None:
     for review, lasts in ((known, "718 days, before 3 years"), (unknown, "at most 3 years")):
         assert f"lasts {lasts}<" in page.render(review)
         assert f" lasts {lasts}\n" in markdown.render(review)
+
+
+def test_the_page_bounds_a_rate_as_the_comment_does_and_tells_of_altered_rules() -> None:
+    review = told.review(told.updated("a", vm(rate_cents_per_hour=None), vm()))
+    for said in ("before at least $0.00, change", "at most +$0.29"):
+        assert said in page.render(review)
+        assert said in markdown.render(review)
+    altered = "This change alters <code>openrelay-policy.json</code>."
+    assert altered not in page.render(review)
+    assert altered in page.render(replace(review, policy_changed=True))
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:

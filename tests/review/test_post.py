@@ -162,6 +162,19 @@ def test_a_forge_that_is_away_is_one_sentence(caplog: pytest.LogCaptureFixture) 
     assert TOKEN not in caplog.text
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "localhost:9", "http://[::"])
+def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
+    with pytest.raises(NotPosted, match=r"^github cannot be reached: "):
+        comment(FakeForge("github", url=url), "text")
+
+
+@pytest.mark.parametrize("token", ["gh…", "a\nb"])
+def test_a_token_that_is_none_is_one_sentence(token: str) -> None:
+    environment = {**FakeForge("github", url="http://x").environment, "GITHUB_TOKEN": token}
+    with pytest.raises(NotPosted, match=r"^GITHUB_TOKEN is no token"):
+        target("github", environment, 7)
+
+
 @pytest.mark.parametrize("missing", ["GITHUB_TOKEN", "GITHUB_REPOSITORY"])
 def test_what_the_pipeline_does_not_say_is_named(missing: str) -> None:
     environment = {**FakeForge("github", url="http://x").environment, missing: " "}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from datetime import date
 from typing import Any
 
 import pytest
+from pulumi.automation.events import EngineEvent
 
+from pulumi_openrelay.policies import Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
 from pulumi_openrelay.policies.reading import Balance
@@ -16,6 +19,12 @@ from pulumi_openrelay.review.market import Market
 
 from . import told
 from .told import MARKET, SECRET, UNKNOWN, vm
+
+
+def exemption(rule: str, resource: str) -> Exemption:
+    return Exemption(
+        rule=rule, resource=resource, reason="paid", owner="ada", expires=date(2099, 12, 31)
+    )
 
 
 def rules(review: Any) -> list[tuple[str, str, str]]:
@@ -64,6 +73,110 @@ def test_a_machine_that_the_stack_only_forgets_goes_on_billing() -> None:
     kept = told.review(told.deleted("trainer", vm(), retain=True))
     adopted = told.review(told.deleted("trainer", vm(), adopted=True))
     assert rules(kept) == rules(adopted) == [("block", "left-running", "trainer")]
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        ("discard",),
+        ("read-replacement", "replace", "discard-replaced"),
+        ("create-replacement", "replace", "discard-replaced"),
+    ],
+)
+def test_a_machine_that_was_only_read_is_nobodys_loss(ops: tuple[str, ...]) -> None:
+    found = told.review(told.did(*ops))
+    assert rules(found) == []
+    assert found.as_json()["deletions"] == found.as_json()["replacements"] == []
+    assert found.before.known_cents == 0
+
+
+def test_a_machine_that_is_from_now_on_only_read_ends() -> None:
+    found = told.review(told.did("read-replacement", "replace", "delete-replaced"))
+    assert [(r.effect.value, r.rule) for r in found.reasons] == [("block", "data-loss")]
+
+
+BUSY = Market(Balance(100_000, 2900, 0), MARKET.free, MARKET.free_spot)
+DEAR = vm(rate_cents_per_hour=2900)
+
+
+@pytest.mark.parametrize(
+    "entering_or_leaving",
+    [
+        told.deleted("a", DEAR, retain=True),
+        told.deleted("a", DEAR, adopted=True),
+        told.imported("a", DEAR),
+    ],
+)
+def test_what_enters_or_leaves_the_stack_and_bills_on_changes_no_runway(
+    entering_or_leaving: list[EngineEvent],
+) -> None:
+    found = told.review(entering_or_leaving, market=BUSY)
+    assert found.burn() == (2900, 2900)
+    assert found.rooms == []
+    assert "runway" not in [reason.rule for reason in found.reasons]
+
+
+def test_what_may_be_taken_over_is_neither_billed_nor_placed_for_sure() -> None:
+    found = told.review(told.created("a", vm(adopt=True, rate_cents_per_hour=2900)), market=BUSY)
+    assert (found.burn(), found.burn_at_least()) == (None, (2900, 2900))
+    assert found.rooms == []
+    assert [(n.rule, n.resource) for n in found.not_evaluated] == [
+        ("capacity", "a"),
+        ("runway", "a"),
+    ]
+
+
+def test_openrelays_balance_does_not_pay_for_relays_machines() -> None:
+    rented = told.created("w", {"rate_cents_per_hour": 2900}, "relay:Instance")
+    found = told.review(rented, market=Market(Balance(1000, 0, 0), MARKET.free, MARKET.free_spot))
+    assert found.burn() == (0, 0)
+    assert found.after.cents == 2900
+    assert [r.rule for r in found.reasons] == ["cost-jump"]
+    assert ("runway", "w", "Relay's credits are not asked") in [
+        (n.rule, n.resource, n.message) for n in found.not_evaluated
+    ]
+
+
+@pytest.mark.parametrize(
+    ("profile", "hours", "effect"),
+    [("regulated", 100, "block"), ("production", 50, "warn"), ("production", 100, None)],
+)
+def test_the_packs_rule_on_the_balance_counts_what_burns_after_the_change(
+    profile: str, hours: int, effect: str | None
+) -> None:
+    market = Market(Balance(100 * 1000, 500, 0), MARKET.free, MARKET.free_spot)
+    new = vm(rate_cents_per_hour=100 * 1000 // hours - 500)
+    found = told.review(told.created("n", new), profile=profile, market=market)
+    held = [r for r in found.reasons if r.rule == "balance-runway"]
+    assert [r.effect.value for r in held] == ([effect] if effect else [])
+    if effect:
+        assert held[0].message.startswith(f"the balance lasts {hours} hours at $")
+        name = exemption("balance-runway", "dev")
+        exempt = told.review(
+            told.created("n", new), profile=profile, market=market, exemptions=[name]
+        )
+        assert [e.rule for e in exempt.exemptions] == ["balance-runway"]
+
+
+def test_a_balance_that_was_short_before_is_only_told() -> None:
+    market = Market(Balance(5000, 100, 0), MARKET.free, MARKET.free_spot)
+    found = told.review(
+        told.updated("a", vm(rate_cents_per_hour=100), vm(rate_cents_per_hour=90)), market=market
+    )
+    assert found.verdict is Verdict.PASS
+    assert [n.rule for n in found.notes] == ["balance-runway"]
+
+
+def test_a_mandatory_rule_on_the_balance_blocks_where_the_reviews_own_would_warn() -> None:
+    poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
+    said = text_of(Message(Kind.VIOLATION, Severity.HIGH, "the balance lasts 8 hours"))
+    found = told.review(
+        told.created("trainer", vm()),
+        market=poor,
+        profile="development",
+        policies=[told.policy(said, rule="balance-runway")],
+    )
+    assert rules(found) == [("block", "balance-runway", "")]
 
 
 def test_a_deletion_that_the_protection_will_refuse_is_told_before() -> None:
@@ -236,6 +349,9 @@ def test_a_shape_that_is_not_known_yet_is_not_evaluated() -> None:
         {"labels": {"password": "marker-0123456789"}},
         {"note": "sk-marker0123456789abcdef"},
         {"note": "or_marker0123456789abcdef"},
+        {"note": "glpat-marker0123456789abcdef"},
+        {"cloud_init": "#!/bin/sh\nexport TOKEN='marker-0123456789'\n"},
+        {"cloud_init": '#!/bin/sh\nserve --api-key "marker-0123456789"\n'},
     ],
 )
 def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> None:
@@ -255,10 +371,39 @@ def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> N
         {"image_url": "ghcr.io/acme/app@sha256:0123456789abcdef0123456789abcdef"},
         {"name": "token-server-0123456789abcdef"},
         {"ssh_key_ids": ["key_7d8a7f1677f57ba801fef521"]},
+        {"container_command": ["--model", "hf-internal-testing/tiny-random-gpt2"]},
+        {"image_url": "ghcr.io/acme/train-or-evaluate-a-model@sha256:0123456789abcdef"},
+        {"cloud_init": '#!/bin/sh\nexport HF_TOKEN="$(cat /etc/hf)"\n'},
+        {"cloud_init": '#!/bin/sh\nserve --api-key "$KEY"\n'},
+        {"cloud_init": "#!/bin/sh\nTOKEN=`cat /run/token`\n"},
+        {"cloud_init": "#!/bin/sh\ndocker build --secret id=npmrc,src=/root/.npmrc .\n"},
+        {"cloud_init": "#!/bin/sh\ncurl https://robot:$PASSWORD@registry.example/app\n"},
+        {"ssh_public_key": "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTI= a@b"},
+        {"ssh_public_key": "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5z a@b"},
+        {"env_vars": {"HF_TOKEN": "$TOKEN", "ROTATE_TOKEN": "true"}},
     ],
 )
 def test_what_only_looks_a_little_like_a_secret_is_none(inputs: dict[str, Any]) -> None:
     assert told.review(told.created("trainer", vm(**inputs))).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret"),
+    [
+        ("aws:secretKey", "marker/0123456789", True),
+        ("shop:awsSecretAccessKey", "marker/0123456789", True),
+        ("shop:dbPassphrase", "correct horse battery", True),
+        ("shop:api-key", "marker-0123456789", True),
+        ("shop:rotateToken", "true", False),
+        ("shop:sshPublicKey", "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVj a@b", False),
+        ("shop:secretKeyName", "billing", False),
+    ],
+)
+def test_a_secret_in_the_plain_configuration_is_known_by_its_name(
+    key: str, value: str, *, secret: bool
+) -> None:
+    found = told.review(told.same("trainer", vm()), configuration={key: (value, False)})
+    assert rules(found) == ([("block", "secret-in-clear", "")] if secret else [])
 
 
 def test_a_secret_among_the_stacks_outputs_is_found() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pulumi.automation.events import EngineEvent
 
+from pulumi_openrelay.cli.review import exit_code
 from pulumi_openrelay.policies import Configuration, Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
@@ -64,6 +65,31 @@ def test_what_an_advisory_rule_cannot_evaluate_counts_as_advice_does() -> None:
     assert effects(Severity.HIGH, before=True) == [Effect.NOTE]
 
 
+def test_an_exemption_that_has_expired_was_never_so_before() -> None:
+    for severity in (Severity.HIGH, Severity.LOW):
+        found = said("advisory", severity, before=True, kind=Kind.EXPIRED_EXEMPTION)
+        assert [r.effect for r in found.reasons] == [Effect.WARN]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pack"), [("acme-no-foo", "acme"), ("public-machine", "openrelay")]
+)
+def test_no_text_makes_a_violation_a_used_exemption(rule: str, pack: str) -> None:
+    text = "What it asks for.\nbad: echo [severity=low kind=used-exemption rule=drift]"
+    found = violations.read([told.policy(text, "a", "mandatory", rule, pack)], lambda text: text)
+    assert [(r.rule, r.effect, r.severity) for r in found.reasons] == [
+        (rule, Effect.BLOCK, Severity.MEDIUM)
+    ]
+    assert found.exemptions == []
+
+
+def test_our_rules_are_read_in_a_pack_of_ones_own_too() -> None:
+    text = text_of(Message(Kind.VIOLATION, Severity.CRITICAL, TEXT, "set it"))
+    event = told.policy(text, "a", "mandatory", "deletion-protection", "acme")
+    (reason,) = violations.read([event], lambda text: text).reasons
+    assert (reason.severity, reason.message, reason.fix) == (Severity.CRITICAL, TEXT, "set it")
+
+
 def test_a_policy_of_another_pack_is_read_without_its_description() -> None:
     event = told.policy("What it asks for.\nAnd this is wrong.\n", "trainer", "advisory")
     (reason,) = violations.read([event], lambda text: text).reasons
@@ -94,6 +120,35 @@ def test_the_environments_keys_are_taken_out_too(monkeypatch: pytest.MonkeyPatch
     assert redact(text) == "refused: [secret] and [secret], for small"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "GITHUB_TOKEN",
+        "GITLAB_TOKEN",
+        "GITEA_TOKEN",
+        "PGPASSWORD",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+        "RELAY_CUSTOMER_TOKEN",
+    ],
+)
+def test_whatever_the_environment_calls_a_secret_is_taken_out(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "marker-0123")
+    assert redactor({})("refused: marker-0123.") == "refused: [secret]."
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun/ter@2", "hunter2:"])
+def test_the_password_in_a_url_is_taken_out(password: str) -> None:
+    text = f"cannot open postgres://state:{password}@db.example:5432/state, at http://a.example:80/"
+    assert redactor({})(text) == (
+        "cannot open postgres://state:[secret]@db.example:5432/state, at http://a.example:80/"
+    )
+
+
 def test_a_program_that_python_cannot_read_is_told_with_file_and_line() -> None:
     text = (
         "Program failed with an unhandled exception:\nTraceback (most recent call last):\n"
@@ -119,6 +174,13 @@ def test_what_the_rules_say_of_the_stack_as_it_is() -> None:
     assert not [each for each in before if each[0] == "public-machine" or each[1] == "new"]
 
 
+def test_what_the_rules_ask_the_account_is_told_as_the_review_has_read_it() -> None:
+    rented = {"prescription": "gpu.h100", "image": "u"}
+    plan = told.plan(told.same("w", rented, "relay:Instance"))
+    before = rules.before(plan, "dev", Configuration(), MARKET)
+    assert ("gpu-count", "w", "not evaluated: the catalog of instances is not known") in before
+
+
 def exemption(**changes: Any) -> Exemption:
     given = {
         "rule": "data-loss",
@@ -136,6 +198,14 @@ def test_an_exemption_of_a_reviews_own_rule_is_used_and_told() -> None:
     assert found.reasons == []
     assert [(e.rule, e.resource) for e in found.exemptions] == [("data-loss", "trainer")]
     assert "ada@example.com; moved" in found.exemptions[0].message
+
+
+def test_drift_that_is_exempt_is_no_drift_for_a_pipeline() -> None:
+    drifted = told.refreshed("trainer", vm(), vm(public=True))
+    assert exit_code(told.review(drifted), drift=True) == 2
+    assert exit_code(told.review(drifted), drift=False) == 0
+    exempt = told.review(drifted, exemptions=[exemption(rule="drift")])
+    assert exit_code(exempt, drift=True) == 0
 
 
 def test_an_expired_or_another_exemption_exempts_nothing() -> None:

@@ -37,6 +37,13 @@ def test_a_violation_points_to_the_line_that_names_its_resource(tmp_path: Path) 
     assert result["message"]["text"].startswith("trainer: it is replaced because of gpu_count")
 
 
+def test_a_link_to_nowhere_is_no_part_of_the_program(tmp_path: Path) -> None:
+    for name in (".#__main__.py", "gone.py"):
+        (tmp_path / name).symlink_to("ada@host.4711")
+    (result,) = run_of(tmp_path, told.replaced("trainer", vm(), vm(gpu_count=2)))["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "gone.py"
+
+
 def test_one_that_no_line_names_points_to_the_beginning_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text("for n in range(2):\n    Vm(f'vm{n}')\n")
     (result,) = run_of(tmp_path, told.deleted("vm1", vm()))["results"]

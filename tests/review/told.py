@@ -46,6 +46,18 @@ def created(name: str, inputs: Bag, kind: str = "openrelay:Vm") -> list[EngineEv
     return [_event("create", name, kind, None, _state(name, kind, inputs, {}, id=""))]
 
 
+def imported(name: str, inputs: Bag, kind: str = "openrelay:Vm") -> list[EngineEvent]:
+    return [_event("import", name, kind, None, _state(name, kind, inputs, {}))]
+
+
+def did(*ops: str, name: str = "theirs") -> list[EngineEvent]:
+    """What the engine does with one VM, by the operations' own names."""
+    state = _state(name, "openrelay:Vm", vm(), {})
+    other = {**state, "id": "i-other"}
+    ends = ("discard", "discard-replaced", "delete-replaced")
+    return [_event(op, name, "openrelay:Vm", state, None if op in ends else other) for op in ops]
+
+
 def deleted(
     name: str, inputs: Bag, kind: str = "openrelay:Vm", *, retain: bool = False, **outputs: Any
 ) -> list[EngineEvent]:
@@ -96,8 +108,19 @@ def exported(**outputs: Any) -> list[EngineEvent]:
     return [EngineEvent.from_json({"resOutputsEvent": {"metadata": metadata}})]
 
 
-def policy(message: str, name: str = "", level: str = "mandatory", rule: str = "a-rule") -> Any:
-    event = {"message": message, "policyName": rule, "enforcementLevel": level}
+def policy(
+    message: str,
+    name: str = "",
+    level: str = "mandatory",
+    rule: str = "a-rule",
+    pack: str = "openrelay",
+) -> Any:
+    event = {
+        "message": message,
+        "policyName": rule,
+        "enforcementLevel": level,
+        "policyPackName": pack,
+    }
     if name:
         event["resourceUrn"] = urn(name)
     return EngineEvent.from_json({"policyEvent": event}).policy_event

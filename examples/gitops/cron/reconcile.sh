@@ -37,7 +37,8 @@ case ${1:-} in
       exit 0
     fi
     review "$commit"
-    pulumi-openrelay apply --stack "$STACK" --reviewed "$reviews/$commit.json"
+    pulumi-openrelay apply --stack "$STACK" --profile "$profile" \
+      --reviewed "$reviews/$commit.json"
     touch "$reviews/$commit.applied"
     ;;
   drift)

@@ -8,6 +8,7 @@ from pulumi_policy import PolicyPack
 
 from pulumi_openrelay.config import REVIEW_KEY
 from pulumi_openrelay.policies.configuration import WrongConfiguration, read
+from pulumi_openrelay.policies.message import PACK
 from pulumi_openrelay.policies.pulumi_pack import fingerprints, policies
 
 try:
@@ -16,4 +17,4 @@ except WrongConfiguration as wrong:
     sys.exit(f"the policy pack's configuration is wrong: {wrong}")
 if os.environ.get(REVIEW_KEY):
     rules.append(fingerprints(os.environ[REVIEW_KEY]))
-PolicyPack("openrelay", rules)
+PolicyPack(PACK, rules)

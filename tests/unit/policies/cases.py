@@ -139,7 +139,12 @@ CASES: dict[str, Cases] = {
         settings={"min_hours": 10},
         account=Told(Balance(1_000, burn_cents_per_hour=50, floor_cents=100)),
         account_of_unknown=NoAccount(),
-        passes=[one(VM, rate_cents_per_hour=80), one(VM, rate_cents_per_hour=0), []],
+        passes=[
+            one(VM, rate_cents_per_hour=80),
+            one(VM, rate_cents_per_hour=0),
+            one(INSTANCE, rate_cents_per_hour=10_000),
+            [],
+        ],
         fails=[
             (TWO_KNOWN, "the balance lasts 9 hours at $1.01 an hour, less than 10"),
             ([*TWO_KNOWN, *one(VM, "late")], "the balance lasts at most 9 hours"),

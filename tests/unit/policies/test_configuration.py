@@ -97,6 +97,8 @@ def test_a_file_may_have_a_profile_of_its_own(write: Any) -> None:
         ({"exemptions": [{**EXEMPTION, "rule": "data-los"}]}, "did you mean data-loss?"),
         ({"exemptions": [dict(list(EXEMPTION.items())[:3])]}, "exemptions.0.owner: "),
         ({"exempt": []}, "exempt: Extra inputs are not permitted"),
+        ({"profile": "mine` @acme", "profiles": {"mine` @acme": {}}}, "profile: String should"),
+        ({"profiles": {"mine\n": {}}}, "should match pattern"),
     ],
 )
 def test_a_mistake_is_named(write: Any, content: dict[str, Any], sentence: str) -> None:

@@ -17,9 +17,9 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 from pulumi_openrelay.cli import main
 from pulumi_openrelay.policies import RULES, Configuration, Exemption, Level
 from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration
-from pulumi_openrelay.policies.message import Kind, Message, parse
+from pulumi_openrelay.policies.message import USED_EXEMPTIONS, Kind, Message, parse
 from pulumi_openrelay.policies.of_reviews import OF_REVIEWS
-from pulumi_openrelay.policies.pulumi_pack import USED_EXEMPTIONS, policies
+from pulumi_openrelay.policies.pulumi_pack import policies
 from pulumi_openrelay.policies.reading import PREFIX, VM
 
 URN = f"urn:pulumi:prod::shop::{PREFIX}{VM}::trainer"
