@@ -134,17 +134,21 @@ class Maker:
         """What the create made that the note is about, where a list that lags behind did not show
         it yet: without a key, another create would make a second one."""
         note, row = self._earlier, None
-        if note is None or note.made in self._before or self._kind.create.idempotent:
+        if note is None or self._kind.create.idempotent:
             return None
         settled = self._settled_at(note)
-        while row is None and self._api_time() < settled and not self._sees_a_twin(note):
+        while row is None and self._api_time() < settled and not self._shows(note):
             self._call.wait(2.0)
             self._before = self._rows(self._call.now())
             row = self._left_by_name()
         return row
 
-    def _sees_a_twin(self, note: Note) -> bool:
-        return any(self._is_twin(row) and row["id"] not in note.before for row in self._living())
+    def _shows(self, note: Note) -> bool:
+        """Whether the list shows what the note names, or one of a name that the program gave."""
+        return note.made in self._before or any(
+            self._is_twin(row) and not self._has_my_name(row) and row["id"] not in note.before
+            for row in self._living()
+        )
 
     def _settled_at(self, note: Note) -> float:
         """When a list shows what the create made that the note is about. A clock may have been set

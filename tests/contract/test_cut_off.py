@@ -172,6 +172,27 @@ def test_what_a_killed_create_made_is_found_by_the_next_up_though_the_list_lags(
     assert stack.up(wanted) == []
 
 
+def test_of_two_creates_the_killed_one_is_found_though_the_list_shows_the_other() -> None:
+    """The first one's secret was lost with its answer, so that it was ended and another made; and a
+    list that lags still shows the first alone."""
+    stacks = [Stack(HOOK, list_lag_seconds=8.0) for _ in range(2)]
+    for stack in stacks:
+        stack.world.faults.lose_answer("POST", "/webhooks/create$")
+    undisturbed, stack = stacks
+    wanted = program(HOOK, least=True)
+    undisturbed.up(wanted)
+    creates = [n for n, e in enumerate(undisturbed.world.log.entries, 1) if e.method == "POST"]
+    stack.death = Death(creates[1] + 1, after_the_work=False)  # once its id is known
+    with pytest.raises(OperationFailed):
+        stack.up(wanted)
+    stack.death = None
+
+    stack.up(wanted)
+
+    stack.scheduler.clock.advance(60)
+    stack.assert_nothing_lost()
+
+
 def test_what_a_killed_destroy_has_ended_is_made_anew_though_the_list_still_shows_it() -> None:
     undisturbed, wanted = Stack(VM), program(VM, least=True)
     undisturbed.up(wanted)
