@@ -123,7 +123,7 @@ def run(
                     break
                 except subprocess.TimeoutExpired:
                     say(f"{what}: {time.monotonic() - started:.0f} s so far")
-        except BaseException:
+        except BaseException:  # Ctrl-C too must not leave it running
             process.terminate()
             raise
         log.seek(0)

@@ -38,10 +38,11 @@ class Dialect(Protocol):
         ...
 
 
-def meaning(status: int, said: str) -> Meaning:
-    """What a status means that means the same to both services."""
+def meaning(status: int, said: str, address: str) -> Meaning:
+    """What a status means that means the same to both services. address: the setting that leads to
+    the API."""
     if status == 404:
-        return NotFound, f"the API does not know it ({said})", None
+        return NotFound, f"the API does not know it ({said})", f"check {address}"
     if status == 409:
         return Conflict, f"the API refused it as things stand ({said})", None
     if status == 429:

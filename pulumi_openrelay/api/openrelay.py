@@ -107,7 +107,5 @@ class OpenRelay:
         if 300 <= status < 400:
             what = f"the server sent us elsewhere ({said})"
             return Rejected, what, "check openrelay:apiUrl"
-        kind, what, advice = meaning(status, said)
-        if status == 404:
-            advice = "check openrelay:apiUrl"
+        kind, what, advice = meaning(status, said, "openrelay:apiUrl")
         return kind, what, CONFLICT_ADVICE.get(code or "", advice) if status == 409 else advice

@@ -16,7 +16,6 @@ from ..errors import (
     ApiError,
     Forbidden,
     NoCapacity,
-    NotFound,
     PaymentRequired,
     RateLimited,
     Unauthorized,
@@ -97,9 +96,7 @@ class Relay:
         if status == 429 and code in LIMITS:
             advice = "end an instance that nobody needs, or ask for a higher limit"
             return RateLimited, f"the account has as many as it may ({said})", advice
-        if status == 404:
-            return NotFound, f"the API does not know it ({said})", "check relay:baseUrl"
-        return meaning(status, said)
+        return meaning(status, said, "relay:baseUrl")
 
     def _denied(
         self, status: int, code: str | None, said: str, request: WireRequest | None

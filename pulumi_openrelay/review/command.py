@@ -75,7 +75,7 @@ class Interruptible(PulumiCommand):
 
 def _read(stream: IO[str] | None, hear: Hear) -> str:
     """All that a stream says. hear: called with each line as it comes."""
-    assert stream is not None  # noqa: S101
+    assert stream is not None  # noqa: S101 - both are pipes
     lines = []
     with stream:
         for line in stream:

@@ -261,7 +261,7 @@ def balance_runway(
     """The pack's rule, held against the balance after the change: the pack itself cannot tell
     which machines bill already. stack: the stack's name, as rules have it."""
     level, settings = policies.level(BALANCE_RUNWAY), policies.settings(BALANCE_RUNWAY)
-    assert isinstance(settings, RunwaySettings)  # noqa: S101
+    assert isinstance(settings, RunwaySettings)  # noqa: S101 - that rule has those
     if settings.balance_cents is not None:
         balance = Balance(settings.balance_cents)
     if balance is None or level is Level.DISABLED or not settings.holds_for(stack):
