@@ -3,7 +3,8 @@
 It is found again by a mark at its end that readers do not see, and only among the comments of the
 token's own account: whoever can comment could write that mark, and change the verdict afterwards. A
 token that cannot ask whose it is, as an application's, takes comments of applications for its own:
-no person can write those. One that it may not change is left, and a new one made.
+no person can write those. One that it may not change is left, and a new one made. Where nothing
+else tells, the new one does: an older one of the same account takes its place.
 """
 
 from __future__ import annotations
@@ -39,13 +40,17 @@ def post(to: Target, mark: str, comment: str, page_url: str | None = None) -> No
     hidden = f"<!-- {mark} -->"
     body = cut(f"{comment.rstrip()}\n{hidden}\n", hidden, to.forge.longest, page_url)
     with httpx.Client(headers=to.headers, timeout=SECONDS, follow_redirects=False) as client:
-        for existing in _existing(client, to, hidden):
-            path = to.path(to.forge.comment, id=existing)
-            answer = _ask(client, to, to.forge.update, path, {"body": body})
-            if answer.status_code not in (403, 404):
-                _json(to, answer)
-                return
-        _send(client, to, "POST", to.path(to.forge.comments), {"body": body})
+        marked = [each for each in _comments(client, to) if _ends_with(each, hidden)]
+        me = _account(client, to) if marked else None
+        if _update(client, to, _own(to, marked, me), body):
+            return
+        made = _json(to, _ask(client, to, "POST", to.path(to.forge.comments), {"body": body}))
+        if not marked or me is not None or not isinstance(made, dict):
+            return
+        # The token cannot ask whose it is; its new comment tells, and an older one takes its place.
+        older = [str(each["id"]) for each in marked if _author(to, each) == _author(to, made)]
+        if _update(client, to, older, body):
+            _ask(client, to, "DELETE", to.path(to.forge.comment, id=str(made["id"])))
 
 
 def cut(body: str, hidden: str, longest: int, page_url: str | None) -> str:
@@ -58,20 +63,36 @@ def cut(body: str, hidden: str, longest: int, page_url: str | None) -> str:
     return body[: longest - len(end)].rsplit("\n", 1)[0] + end
 
 
-def _existing(client: httpx.Client, to: Target, hidden: str) -> list[str]:
-    """The ids of our own comments with the mark, the surest first."""
-    marked = [n for n in _comments(client, to) if str(n.get("body")).rstrip().endswith(hidden)]
-    if not marked:
-        return []
-    me, field = _account(client, to), to.forge.author
+def _ends_with(comment: dict[str, Any], hidden: str) -> bool:
+    return str(comment.get("body")).rstrip().endswith(hidden)
+
+
+def _author(to: Target, comment: dict[str, Any]) -> Any:
+    return (comment.get("user") or comment.get("author") or {}).get(to.forge.author)
+
+
+def _own(to: Target, marked: list[dict[str, Any]], me: str | None) -> list[str]:
+    """The ids of our own comments among those with the mark, the surest first. me: our account,
+    None where the token cannot ask."""
     surely, likely = [], []
-    for note in marked:
-        by = note.get("user") or note.get("author") or {}
-        if by.get(field) in ({me} if me else to.forge.machine_accounts):
-            surely.append(str(note["id"]))
+    for comment in marked:
+        by = comment.get("user") or {}
+        if _author(to, comment) in ({me} if me else to.forge.machine_accounts):
+            surely.append(str(comment["id"]))
         elif me is None and to.forge.application and by.get("type") == to.forge.application:
-            likely.append(str(note["id"]))
+            likely.append(str(comment["id"]))
     return surely + likely
+
+
+def _update(client: httpx.Client, to: Target, ids: list[str], body: str) -> bool:
+    """Change the first of them that the token may change; whether there was one."""
+    for each in ids:
+        path = to.path(to.forge.comment, id=each)
+        answer = _ask(client, to, to.forge.update, path, {"body": body})
+        if answer.status_code not in (403, 404):
+            _json(to, answer)
+            return True
+    return False
 
 
 def _account(client: httpx.Client, to: Target) -> str | None:
@@ -97,10 +118,6 @@ def _comments(client: httpx.Client, to: Target) -> Iterator[dict[str, Any]]:
             return
         seen.update(str(note.get("id")) for note in fresh)
         yield from fresh
-
-
-def _send(client: httpx.Client, to: Target, method: str, path: str, body: Any) -> None:
-    _json(to, _ask(client, to, method, path, body))
 
 
 def _ask(

@@ -1,8 +1,7 @@
 """A forge on a loopback port: the comments of one pull request, as the real ones answer them.
 
-The shape of a comment is GitHub's as others recorded it, and those by which others test GitLab and
-Gitea (data/README.md); the rest is written by hand after the documentation of each, cut down to
-what is read here:
+The shape of a comment is as each of the three was recorded (data/README.md); the rest is written by
+hand after the documentation of each, cut down to what is read here:
 
 - GitHub REST API, version 2022-11-28, "Issue comments" and "Get the authenticated user". A user's
   `type` is `User`, `Bot` or `Organization`; an installation token gets 403 "Resource not accessible
@@ -41,10 +40,12 @@ class FakeForge:
     knows_user: bool = True
     locked: set[int] = field(default_factory=set)
     page_size: int = 100
+    made: int = 0
 
     def add(self, body: str, account: str) -> int:
         """A comment by somebody."""
-        number = 1000 + len(self.comments)
+        number = 1000 + self.made
+        self.made += 1
         user: dict[str, Any] = {"id": 1, "username" if self.name == "gitlab" else "login": account}
         if self.name == "github":
             user["type"] = "Bot" if account.endswith("[bot]") else "User"
@@ -90,6 +91,9 @@ class FakeForge:
             return 201, self.comments[self.add(body["body"], ACCOUNTS[self.name])]
         if int(number) in self.locked:
             return 403, {"message": "Resource not accessible by integration"}
+        if method == "DELETE":
+            del self.comments[int(number)]
+            return 204, None
         comment = self.comments[int(number)]
         comment["body"] = body["body"]
         return 200, comment
@@ -120,7 +124,7 @@ def serve(forge: FakeForge) -> Iterator[FakeForge]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PATCH = do_PUT = _answer  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

@@ -95,6 +95,15 @@ def test_an_application_that_cannot_say_who_it_is_updates_its_own_comment() -> N
         assert [body.split("\n")[0] for body in bodies(forge)] == ["forged", "newer"]
 
 
+@pytest.mark.parametrize("name", ["gitea", "gitlab"])
+def test_a_token_that_may_only_comment_keeps_to_one_comment_too(name: str) -> None:
+    with serve(FakeForge(name, knows_user=False)) as forge:
+        forge.add(f"forged\n<!-- {MARK} -->", "mallory")
+        for text in ("old", "new", "newer"):
+            comment(forge, text)
+        assert [body.split("\n")[0] for body in bodies(forge)] == ["forged", "newer"]
+
+
 def test_a_comment_that_the_token_may_not_change_is_left_and_a_new_one_made() -> None:
     with serve(FakeForge("github", knows_user=False)) as forge:
         forge.locked.add(forge.add(f"another's\n<!-- {MARK} -->", "another[bot]"))
