@@ -95,7 +95,7 @@ def review(
     folder = cwd.resolve()
     mark = post.mark(folder, stack)
     try:
-        _check(files)
+        _clear(files)
         project = Project(folder, stack)
         policies = rules.configured(project.folder, profile)
         found = review_project(project, policies, drift=drift, packs=packs)
@@ -123,11 +123,14 @@ def exit_code(found: Review, *, drift: bool) -> int:
     return _CODES[found.verdict]
 
 
-def _check(files: Mapping[str, Path | None]) -> None:
-    """Raises NotJudged for a file that cannot be written, before anything is looked at."""
+def _clear(files: Mapping[str, Path | None]) -> None:
+    """Empty the files, so that nobody takes an earlier review for one that fails.
+
+    Raises NotJudged for a file that cannot be written.
+    """
     for file in files.values():
-        if file is not None and not file.absolute().parent.is_dir():
-            raise NotJudged(f"{file} cannot be written: its folder is not there")
+        if file is not None:
+            _put(file, "")
 
 
 def _write(found: Review, comment: str, folder: Path, files: Mapping[str, Path | None]) -> None:
@@ -140,10 +143,14 @@ def _write(found: Review, comment: str, folder: Path, files: Mapping[str, Path |
     for name, render in renderings.items():
         file = files[name]
         if file is not None:
-            try:
-                file.write_text(render(), encoding="utf-8")
-            except OSError as error:
-                raise NotJudged(f"{file} cannot be written: {error.strerror}") from None
+            _put(file, render())
+
+
+def _put(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NotJudged(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _post(forge: str, number: int | None, mark: str, comment: str, page_url: str | None) -> bool:

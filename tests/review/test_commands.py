@@ -364,7 +364,19 @@ def test_a_file_that_cannot_be_written_is_one_sentence(stack: Stack) -> None:
     stack.write(VM)
     ran = run(stack, "review", "--json", "/nope/x.json")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.endswith("/nope/x.json cannot be written: its folder is not there\n")
+    assert ran.err.endswith("/nope/x.json cannot be written: No such file or directory\n")
+
+
+def test_a_review_that_fails_leaves_no_earlier_one_to_be_taken_for_it(stack: Stack) -> None:
+    files = {
+        name: stack.folder / f"review.{name}" for name in ("markdown", "json", "sarif", "html")
+    }
+    for file in files.values():
+        file.write_text("an earlier verdict")
+    stack.write("raise ValueError('no')\n")
+    ran = run(stack, "review", *(word for n, f in files.items() for word in (f"--{n}", str(f))))
+    assert ran.code == 1
+    assert {file.read_text() for file in files.values()} == {""}
 
 
 def test_a_project_file_that_is_no_yaml_is_one_sentence(stack: Stack) -> None:
