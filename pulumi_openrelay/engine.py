@@ -27,7 +27,9 @@ from typing import Any
 
 from pulumi import Output
 from pulumi.output import Unknown as EngineUnknown
+from pulumi.runtime import rpc
 
+from . import bags
 from .errors import Interrupted
 from .lifecycle.fields import Deferred
 from .lifecycle.unknown import UNKNOWN, Unknown
@@ -59,6 +61,10 @@ class EngineCall:
             _listen_for_cancel(type(servicer))
             _widen()
             _watch_engine()
+        if names is not None and names.get("rpc") is rpc:
+            names["rpc"] = _With(
+                rpc, deserialize_properties=bags.read, serialize_properties=bags.write
+            )
 
     # The clock and the interrupt
 
@@ -105,9 +111,7 @@ class EngineCall:
         for name in ("old_inputs", "inputs"):
             struct = getattr(self._request, name, None)
             if struct is not None and self._request.HasField(name):
-                from pulumi.runtime import rpc
-
-                return plain(rpc.deserialize_properties(struct, True))
+                return plain(bags.read(struct, True))
         return outputs
 
     def fail(self, sentence: str) -> None:
@@ -123,8 +127,8 @@ class EngineCall:
         provider = self._provider()
         detail = provider_pb2.ErrorResourceInitFailed(
             id=resource_id,
-            properties=_struct({**outputs, _PROVIDER: provider}),
-            inputs=_struct({**inputs, _PROVIDER: provider}),
+            properties=bags.struct({**outputs, _PROVIDER: provider}),
+            inputs=bags.struct({**inputs, _PROVIDER: provider}),
             reasons=[sentence],
         )
         self._answer(sentence, detail)
@@ -173,15 +177,13 @@ def plain(bag: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, EngineUnknown):
-        return UNKNOWN
-    if isinstance(value, Mapping):
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part) for part in value]
-    return value
+    return UNKNOWN if isinstance(value, EngineUnknown) else value
 
 
 def unplain(bag: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,13 +192,11 @@ def unplain(bag: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unplain(value: Any) -> Any:
-    if isinstance(value, Unknown):
-        return EngineUnknown()  # type: ignore[no-untyped-call]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _unplain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_unplain(part) for part in value]
-    return value
+    return EngineUnknown() if isinstance(value, Unknown) else value  # type: ignore[no-untyped-call]
 
 
 # A file for `pulumi import --file`: what the engine would have been sent, as JSON.
@@ -218,14 +218,6 @@ def importable(provider: Any, bag: Mapping[str, Any], secret: Collection[str]) -
         for key, value in bag.items()
     }
     return {**hidden, _PROVIDER: serialize_provider(provider)}
-
-
-def _struct(bag: Mapping[str, Any]) -> Any:
-    from google.protobuf import struct_pb2
-
-    struct = struct_pb2.Struct()
-    struct.update({key: value for key, value in bag.items() if value is not None})
-    return struct
 
 
 def _frames() -> Iterator[FrameType]:
@@ -406,19 +398,19 @@ _OUTPUTS_ELSEWHERE = frozenset({"id", "urn"})
 _deferring = False
 
 
-def defer_outputs(base: type[Any]) -> None:
-    """Let resources of this class make the Output of a property when somebody first reads it.
+def defer_outputs(base: type[Any]) -> bool:
+    """Let resources of this class make the Output of a property when somebody first reads it;
+    False where the SDK has no place for that.
 
     The SDK makes one for each property of each resource: five futures and a task, which its event
     loop carries until the resource is there. 1,000 VMs have 73,000, and a program reads a handful.
-    It also reads the types of a class anew for each of its resources; here, once.
+    It also reads the types of a class anew for each of its resources; here, once. base.fields names
+    the properties, so that the program need not send those that it says nothing of.
     """
     global _deferring
-    from pulumi.runtime import rpc
-
     sdk: Any = rpc
     if _deferring or not hasattr(sdk, "transfer_properties"):
-        return
+        return _deferring
     _deferring = True
     transfer = sdk.transfer_properties
     types: Any = getattr(sdk, "_types", None)
@@ -428,27 +420,35 @@ def defer_outputs(base: type[Any]) -> None:
     def defer(res: Any, props: Iterable[str], *rest: Any) -> dict[str, Any]:
         if not isinstance(res, base):
             return dict(transfer(res, props, *rest))
+
+        def make(name: str) -> Any:
+            return transfer(res, {name: None}, *rest)[name]
+
         unread = {
-            name: _Unread(functools.partial(transfer, res, {name: None}, *rest), res, name)
-            for name in props
+            name: _Unread(make, res, name)
+            for name in {**dict.fromkeys(props), **res.fields}
             if name not in _OUTPUTS_ELSEWHERE
         }
         res.__dict__.update(unread)
         return {name: output.answer for name, output in unread.items()}
 
     sdk.transfer_properties = defer
+    return True
 
 
 class _Unread(Output[Any], Deferred):
     """Stands for an Output that nobody has read yet. The engine may answer before or after that."""
 
-    def __init__(self, make: Callable[[], Mapping[str, Any]], res: Any, name: str) -> None:
+    # Of the class, since a large stack has a hundred thousand of these.
+    _made: Output[Any] | None = None
+    _resolve: Any = None
+    _answered: tuple[Any, ...] | None = None
+
+    def __init__(self, make: Callable[[str], Any], res: Any, name: str) -> None:
+        """make: has the SDK put the Output of a name in this one's place; what resolves it."""
         self._make = make
         self._res = res
         self._name = name
-        self._made: Output[Any] | None = None
-        self._resolve: Any = None
-        self._answered: tuple[Any, ...] | None = None
 
     def answer(self, *answer: Any) -> None:
         """What the SDK calls with the value, whether it is known and secret, and the rest."""
@@ -459,7 +459,7 @@ class _Unread(Output[Any], Deferred):
     def read(self) -> Output[Any]:
         if self._made is not None:
             return self._made
-        self._resolve = self._make()[self._name]
+        self._resolve = self._make(self._name)
         made: Output[Any] = self._res.__dict__[self._name]
         self._made = made
         if self._answered is not None:

@@ -131,9 +131,9 @@ class Resource(_Declared):
         self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None
     ) -> None:
         end_quietly()
-        defer_outputs(Resource)
         secret = [name for name, field in self.fields.items() if field.secret]
-        properties: dict[str, Any] = dict.fromkeys(self.fields)
+        # Elsewhere, the SDK makes outputs of the names that it is given.
+        properties: dict[str, Any] = {} if defer_outputs(Resource) else dict.fromkeys(self.fields)
         for name, value in inputs.items():
             hides = name in secret and value is not None
             properties[name] = pulumi.Output.secret(value) if hides else value

@@ -8,6 +8,7 @@ request half as much again as the request.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -103,6 +104,7 @@ class HttpxTransport:
             answer.set_exception(error)
 
     def _send(self, request: WireRequest) -> WireAnswer:
+        _leave_out_the_command_line()
         import httpx
 
         try:
@@ -146,6 +148,13 @@ class HttpxTransport:
                     follow_redirects=False,
                 )
             return self._client
+
+
+def _leave_out_the_command_line() -> None:
+    """Keep httpx from importing its own command line, where click and rich are there for it: that
+    takes four times as long as all the rest of it."""
+    if "httpx" not in sys.modules:
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 class _Hands:

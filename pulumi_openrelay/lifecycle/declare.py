@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -37,6 +37,7 @@ Inputs = Mapping[str, Any]
 Row = Mapping[str, Any]
 Catalog = Mapping[str, Any]
 Step = Callable[[Any, "Remote"], None]
+Reader = Callable[[Any], Any]
 S = TypeVar("S", bound=Step)
 
 KINDS: dict[str, Kind] = {}
@@ -375,12 +376,12 @@ class Kind:
 
 def facts(kind: Kind, row: Row) -> dict[str, Any]:
     """What a row tells of the properties, by their names; nothing that it does not tell."""
-    return {
-        field.name: value
-        for field in kind.fields.values()
-        if field.readable
-        and (value := _read(row.get(field.wire), field.shape, kind.service.wire)) is not None
-    }
+    told: dict[str, Any] = {}
+    for name, wire, read in _readers(kind):
+        value = row.get(wire)
+        if value is not None and (value := read(value)) is not None:
+            told[name] = value
+    return told
 
 
 def made_at(kind: Kind, row: Row) -> float | None:
@@ -392,33 +393,53 @@ def made_at(kind: Kind, row: Row) -> float | None:
     return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
 
 
-def _read(value: Any, shape: Any, wire: Callable[[str], str]) -> Any:
-    """A value of the wire as its type has it; None for one that does not fit its type.
+@cache
+def _readers(kind: Kind) -> list[tuple[str, str, Reader]]:
+    """The properties of a kind that a row may tell, with their names on the wire."""
+    wire = kind.service.wire
+    readable = [field for field in kind.fields.values() if field.readable]
+    return [(field.name, field.wire, _reader(field.shape, wire)) for field in readable]
+
+
+@cache
+def _reader(shape: Any, wire: Callable[[str], str]) -> Reader:
+    """What reads a value of the wire as its type has it; None for one that does not fit its type.
 
     The keys of declared objects become ours, those of maps stay. An API in preview may answer
     with another type than it documents: that must not break a program.
     """
-    origin, args = _made_of(shape)
+    origin, args = get_origin(shape), get_args(shape)
     if origin in (Union, UnionType):
-        options = (_read(value, option, wire) for option in args if option is not NoneType)
-        return next((read for read in options if read is not None), None)
+        options = [_reader(option, wire) for option in args if option is not NoneType]
+        return options[0] if len(options) == 1 else partial(_first, options)
     if origin in (Sequence, list):
-        return [_read(item, args[0], wire) for item in value] if isinstance(value, list) else None
+        return partial(_each, _reader(args[0], wire))
     if origin is Mapping:
-        return value if isinstance(value, dict) else None
+        return _whole
     if isinstance(shape, type) and issubclass(shape, dict):
-        if not isinstance(value, dict):
-            return None
-        parts = ((name, _read(value.get(wire(name)), hint, wire)) for name, hint in _parts(shape))
-        return {name: part for name, part in parts if part is not None}
+        hints = get_type_hints(shape).items()
+        return partial(_parts, [(name, wire(name), _reader(hint, wire)) for name, hint in hints])
+    return _single
+
+
+def _first(options: list[Reader], value: Any) -> Any:
+    return next((read for option in options if (read := option(value)) is not None), None)
+
+
+def _each(item: Reader, value: Any) -> Any:
+    return [item(each) for each in value] if isinstance(value, list) else None
+
+
+def _whole(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+def _parts(parts: list[tuple[str, str, Reader]], value: Any) -> Any:
+    if not isinstance(value, dict):
+        return None
+    read = {name: reader(value.get(wire)) for name, wire, reader in parts}
+    return {name: part for name, part in read.items() if part is not None}
+
+
+def _single(value: Any) -> Any:
     return None if isinstance(value, (dict, list)) else value
-
-
-@cache
-def _made_of(shape: Any) -> tuple[Any, tuple[Any, ...]]:
-    return get_origin(shape), get_args(shape)
-
-
-@cache
-def _parts(shape: type) -> tuple[tuple[str, Any], ...]:
-    return tuple(get_type_hints(shape).items())
