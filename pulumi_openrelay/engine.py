@@ -12,6 +12,7 @@ Tried with the SDK from 3.268 to 3.272 by `tests/engine/test_contract.py`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -472,7 +473,7 @@ class _Unread(Output[Any], Deferred):
 
 
 def end_quietly() -> None:
-    """Let an interrupted program end without a traceback.
+    """Let an interrupted program end without a traceback, and at once.
 
     When a resource fails, the engine ends the program with SIGINT while it waits for the engine's
     answers. Python would print where it waited: a screenful that hides the one line that matters.
@@ -489,6 +490,38 @@ def end_quietly() -> None:
             show(kind, error, trace)
 
     sys.excepthook = hook
+    _wait_for_the_end_without_a_thread()
 
 
 _quiet = False
+
+
+def _wait_for_the_end_without_a_thread() -> None:
+    """A program that has declared everything waits for the engine to end. The SDK does so in a
+    thread, for which Python waits when the program is interrupted: five seconds, after which the
+    engine kills it."""
+    from pulumi.runtime import stack
+
+    sdk: Any = stack
+    wait = getattr(sdk, "_wait_for_shutdown", None)
+    monitor: Callable[[], Any] | None = getattr(sdk, "get_monitor", None)
+    if wait is None or monitor is None:
+        return
+
+    async def wait_for_shutdown() -> None:
+        ask = getattr(getattr(monitor(), "SignalAndWaitForShutdown", None), "future", None)
+        if ask is None:
+            await wait()
+            return
+        from google.protobuf import empty_pb2
+
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def end(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # of a loop that an interrupt has closed
+                loop.call_soon_threadsafe(ended.set)
+
+        ask(empty_pb2.Empty()).add_done_callback(end)
+        await ended.wait()
+
+    sdk._wait_for_shutdown = wait_for_shutdown  # noqa: SLF001
