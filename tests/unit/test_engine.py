@@ -1,4 +1,4 @@
-"""Lines to the user that the engine does not take, and a program that waits for the engine's end."""
+"""Lines that the engine does not take from us, and a program that waits for the engine's end."""
 
 from __future__ import annotations
 
