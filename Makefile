@@ -69,7 +69,6 @@ policies: $(READY) ## write the tables of docs/policies.md anew
 	@$(BIN)/python scripts/policies_page.py
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
-	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --group dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
