@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Conflict
+from ..errors import Conflict, Rejected
 from .declare import Catalog, Inputs, Kind, Row, States
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class MachineKind(Kind):
         """POST the path, which stops one that does not rest already."""
         try:
             machine.send("POST", path, repeatable=True)
-        except Conflict:
+        except (Conflict, Rejected):
             if not STATES.rests(str(machine.look().get("status"))):
                 raise
 

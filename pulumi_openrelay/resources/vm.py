@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..api.pages import Pages
-from ..errors import Conflict
+from ..errors import Conflict, Rejected
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
@@ -305,7 +305,7 @@ class VmKind(MachineKind, resource=Vm):
     def _attach(self, vm: Remote, key: str) -> None:
         try:
             vm.send("POST", "/v1/vms/{id}/ssh-keys", {"sshKeyId": key}, repeatable=True)
-        except Conflict:
+        except (Conflict, Rejected):
             # What the API says to a second attach, after an answer that was lost, is unknown.
             if key not in self.actual(vm)["ssh_key_ids"]:
                 raise
