@@ -617,13 +617,14 @@ class Lifecycle:
         """What somebody else changed of what the program asks for, or leaves at its default."""
         drifted: Bag = {}
         for field in self.kind.fields.values():
-            if field.role is Role.UPDATES and field.readable and now.get(field.name) is not None:
+            # What changes in one direction only, and has gone further, only a new one could undo:
+            # it may hold data. What has not got there was asked for, and is not carried out yet.
+            if field.role is not Role.UPDATES or field.replaces_when is not None:
+                continue
+            if field.readable and now.get(field.name) is not None:
                 asked = inputs.get(field.name)
                 asked = field.absent if asked is None else asked
-                if asked is None or field.same(asked, now[field.name]):
-                    continue
-                # What only a new one could undo stays as it is: it may hold data.
-                if field.replaces_when is None or not field.replaces_when(now[field.name], asked):
+                if asked is not None and not field.same(asked, now[field.name]):
                     drifted[field.name] = now[field.name]
         return drifted
 

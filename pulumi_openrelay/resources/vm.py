@@ -104,7 +104,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     disk_size_gb: In[int | None] = updates(default=None, ge=1, replaces_when=_shrinks)
     """The boot disk in GB. Default: 100 for each GPU. It grows in place while the VM is stopped
     (`resizeVmDisk`, beta: recorded by the API, not yet carried out); a smaller one needs a new
-    VM."""
+    VM. The output is the size that the API tells."""
     guest_mem_mb: In[int | None] = replaces(default=None, ge=1)
     """Memory of a GPU VM in MiB. Default: the share that its GPUs come with. The output is what it
     runs with, which may be more."""
@@ -259,6 +259,10 @@ class VmKind(MachineKind, resource=Vm):
     def needs_detail(self, inputs: Inputs) -> bool:
         return inputs.get("wait_for") == "ssh" and inputs.get("desired_state") != "stopped"
 
+    def derived(self, row: Row) -> dict[str, Any]:
+        # What is False may be left out of an answer.
+        return {"public": row.get("public") is True, **super().derived(row)}
+
     def lacks(self, row: Row, inputs: Inputs) -> tuple[str, str] | None:
         if not self.needs_detail(inputs) or row.get("sshReady") is True:
             return None
@@ -313,11 +317,16 @@ class VmKind(MachineKind, resource=Vm):
     @in_place("disk_size_gb")
     def grow_disk(self, vm: Remote) -> None:
         size = vm.new["disk_size_gb"]
-        vm.act(
-            "/v1/vms/{id}/resize-disk",
-            {"newSizeGb": size},
-            done=lambda row: row.get("diskSizeGb") == size,
-        )
+        try:
+            vm.act(
+                "/v1/vms/{id}/resize-disk",
+                {"newSizeGb": size},
+                done=lambda row: row.get("diskSizeGb") == size,
+            )
+        except (Conflict, Rejected):
+            # One that was asked for already may not be carried out yet, and then shows nowhere.
+            if vm.recorded.get("disk_size_gb") != size:
+                raise
 
     @in_place("desired_state")
     def restart(self, vm: Remote) -> None:

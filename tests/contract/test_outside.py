@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pulumi_openrelay.config import REVIEW_KEY
+from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 
-from .examples import EXAMPLES, Drift, Update
+from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
+from .test_close_calls import answer_by, on_answer
 
 DRIFTS = [
     (token, name, least)
@@ -73,6 +76,99 @@ def test_a_disk_that_another_hand_has_grown_never_costs_the_machine() -> None:
     assert stack.record().outputs["disk_size_gb"] == 400
     assert stack.up(program("openrelay:Vm")) == []
     assert stack.record().id == made
+
+
+def test_a_disk_whose_resize_the_api_has_only_recorded_is_asked_for_once() -> None:
+    """It goes on telling the old size, which no other hand can bring back."""
+    stack = Stack("openrelay:Vm")
+    stack.up(program("openrelay:Vm"))
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        return Answer(204) if request.path.endswith("/resize-disk") else handle(request)
+
+    answer_by(stack, handled)
+    stack.up(program("openrelay:Vm", disk_size_gb=200, desired_state="stopped"))
+    grown = program("openrelay:Vm", disk_size_gb=200)
+    on_answer(stack, "/restart", lambda _: stack.another_hand({"status": "failed"}))
+    assert "it has failed" in str(failure(stack, grown))
+    answer_by(stack, handle)  # which takes no resize of a machine that has failed
+    stack.up(grown)
+
+    stack.refresh()
+
+    assert stack.record().outputs["disk_size_gb"] == 120
+    assert stack.up(grown) == []
+
+
+def without_false(stack: Stack) -> None:
+    """Let no answer of the API tell that a VM is not public."""
+    handle = stack.world.handle
+
+    def told(body: Any) -> Any:
+        if isinstance(body, list):
+            return [told(part) for part in body]
+        if not isinstance(body, dict):
+            return body
+        return {k: told(v) for k, v in body.items() if (k, v) != ("public", False)}
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        return replace(answer, body=json.dumps(told(json.loads(answer.body))).encode())
+
+    answer_by(stack, handled)
+
+
+class TestAModelAllowlistThatAnotherHandLifts:
+    ALLOWLIST = "relay:ModelAllowlist"
+
+    def lifted(self) -> Stack:
+        stack = Stack(self.ALLOWLIST)
+        stack.up(program(self.ALLOWLIST))
+        path = "/v2/customer/model-allowlist"
+        lift = By("PATCH", path, {"model_allowlist": None}, path, "model_allowlist")
+        stack.another_hand(lift)
+        assert stack.seen(lift) is None
+        return stack
+
+    def test_it_is_set_again_after_a_refresh(self) -> None:
+        stack = self.lifted()
+        stack.refresh()
+        assert stack.up(program(self.ALLOWLIST)) == ["updateModelAllowlist"]
+        stack.refresh()
+        assert stack.up(program(self.ALLOWLIST)) == []
+
+    def test_a_delete_leaves_it_lifted_as_it_was_found(self) -> None:
+        stack = self.lifted()
+        stack.refresh()
+        stack.destroy()
+        path = "/v2/customer/model-allowlist"
+        assert stack.world.call("GET", path).json()["model_allowlist"] is None
+
+
+class TestAPublicVmWhoseAnswersLeaveOutWhatIsFalse:
+    VM = "openrelay:Vm"
+
+    def test_closed_by_another_hand_it_is_opened_again(self) -> None:
+        stack = Stack(self.VM)
+        without_false(stack)
+        stack.up(program(self.VM, public=True))
+        stack.another_hand({"public": False})
+        stack.refresh()
+        assert stack.up(program(self.VM, public=True)) == ["setVmVisibility"]
+
+    @pytest.mark.parametrize("by", ["the program", "another hand"])
+    def test_closed_it_is_recorded_as_closed(self, by: str) -> None:
+        stack, wanted = Stack(self.VM), program(self.VM, least=True)
+        without_false(stack)
+        stack.up(program(self.VM, least=True, public=by == "the program"))
+        if by == "another hand":
+            stack.another_hand({"public": True})
+            stack.refresh()
+        assert stack.up(wanted) == ["setVmVisibility"]
+        assert stack.record().outputs["public"] is False
+        stack.refresh()
+        assert stack.up(wanted) == []
 
 
 @pytest.mark.parametrize("token", THINGS)
