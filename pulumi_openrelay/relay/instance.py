@@ -83,8 +83,8 @@ class Instance(Machine, module="relay", name="Instance"):
     image: In[str] = replaces(min_length=1)
     """One of the prescription's `compatible_images`."""
     ssh_public_key: In[str] = replaces(readable=False, same=same_key, problem=not_a_key)
-    """One OpenSSH public key on one line, of one of the prescription's `ssh_key_types`. A change of
-    the comment alone changes nothing."""
+    """One OpenSSH public key on one line, such as `Path("id.pub").read_text()`, of one of the
+    prescription's `ssh_key_types`. A change of the comment alone changes nothing."""
     service_mode: In[Literal["dedicated_machine", "managed_container"] | None] = replaces(
         default=None
     )
@@ -196,6 +196,7 @@ class InstanceKind(Kind, resource=Instance):
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         body = super().body(inputs)
+        body["ssh_public_key"] = inputs["ssh_public_key"].strip()
         if inputs.get("webhook_url") is not None:
             body["webhook_url"] = _marked(inputs["webhook_url"], inputs[NAME])
         return body

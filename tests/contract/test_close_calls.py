@@ -13,6 +13,7 @@ import pytest
 from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
+from .examples import KEYS
 from .support import (
     API_KEYS,
     NAME,
@@ -27,6 +28,7 @@ from .support import (
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"
+INSTANCE = "relay:Instance"
 
 
 def answer_by(stack: Stack, handle: Callable[[Request], Answer]) -> None:
@@ -318,7 +320,7 @@ def test_a_key_that_is_answered_with_the_words_of_the_first_time_makes_another_m
     stack.assert_nothing_lost()
 
 
-@pytest.mark.parametrize("token", ["relay:Instance", API_KEY, *SETTINGS])
+@pytest.mark.parametrize("token", [INSTANCE, API_KEY, *SETTINGS])
 def test_a_server_that_knows_no_path_drops_nothing_from_the_state(token: str) -> None:
     """As where `relay:baseUrl` was typed with a path too many."""
     stack = Stack(token)
@@ -431,3 +433,30 @@ def test_a_leftover_is_ended_though_the_list_does_not_say_when_it_was_made(token
     stack.scheduler.clock.advance(60)
     stack.world.advance()
     stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(("token", "name"), [(SSH_KEY, "public_key"), (INSTANCE, "ssh_public_key")])
+class TestAPublicKey:
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_pub_file_is_taken_as_it_is_read(self, token: str, name: str, end: str) -> None:
+        stack, wanted = Stack(token), program(token, least=True, **{name: KEYS[0] + end})
+        bodies, handle = list[bytes](), stack.world.handle
+
+        def handled(request: Request) -> Answer:
+            bodies.append(request.body)
+            return handle(request)
+
+        answer_by(stack, handled)
+        stack.up(wanted)
+        assert [json.loads(b)[stack.kind.fields[name].wire] for b in bodies if b] == [KEYS[0]]
+        stack.refresh()
+        assert stack.up(wanted) == stack.up(program(token, least=True)) == []
+
+    def test_its_comment_is_refused_only_where_the_api_says_so(self, token: str, name: str) -> None:
+        stack, key = Stack(token), KEYS[0].replace("someone", "Ada, 100% $1")
+        given = program(token, least=True, **{name: key})[NAME].inputs
+        _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
+        refused = [(name, "should have a comment without a comma, $ or %")]
+        assert problems == ([] if token == INSTANCE else refused)
+        if token == INSTANCE:
+            stack.up(program(token, least=True, **{name: key}))
