@@ -156,8 +156,8 @@ class InstanceKind(Kind, resource=Instance):
     bills = True
     alike = True
     key_advice = (
-        "set relay:customerToken, which tells whose keys are whose, import it if it is this "
-        "resource's, or end it if nobody needs it"
+        "set relay:customerToken, which tells whose keys are whose, import it with "
+        "`pulumi-openrelay import` if it is this resource's, or end it if nobody needs it"
     )
     catalog = (CATALOG,)
     create_seconds = 1800.0

@@ -263,6 +263,11 @@ class VmKind(MachineKind, resource=Vm):
         # What is False may be left out of an answer.
         return {"public": row.get("public") is True, **super().derived(row)}
 
+    def asked(self, outputs: Inputs) -> dict[str, Any]:
+        # It may run with more, and no program that says what it asked for should replace it.
+        memory = outputs.get("requested_guest_mem_mb")
+        return {} if memory is None else {"guest_mem_mb": memory}
+
     def lacks(self, row: Row, inputs: Inputs) -> tuple[str, str] | None:
         if not self.needs_detail(inputs) or row.get("sshReady") is True:
             return None

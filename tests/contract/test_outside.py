@@ -285,29 +285,30 @@ class TestUnknownStatus:
         stack.assert_nothing_lost()
 
 
+def imported(stack: Stack, token: str, *, least: bool) -> Record:
+    """The record that `pulumi import --file` makes of an entry, with the made one's name."""
+    stack.up(program(token, least=least))
+    made = stack.record()
+
+    def enter() -> dict[str, Any]:
+        life, call = stack.life()
+        return entry(life.session, call, life.kind, made.id, NAME)
+
+    written = stack.run(enter)
+    assert written["id"] == made.id
+    assert written["type"].endswith(token)
+    made.inputs, made.outputs = opened(written["inputs"]), opened(written["outputs"])
+    return made
+
+
 @pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
 @pytest.mark.parametrize("token", KNOWN)
 class TestImported:
     """What one stack made, another takes in by its id."""
 
-    def imported(self, stack: Stack, token: str, *, least: bool) -> Record:
-        """The record that `pulumi import --file` makes of an entry, with the made one's name."""
-        stack.up(program(token, least=least))
-        made = stack.record()
-
-        def enter() -> dict[str, Any]:
-            life, call = stack.life()
-            return entry(life.session, call, life.kind, made.id, NAME)
-
-        written = stack.run(enter)
-        assert written["id"] == made.id
-        assert written["type"].endswith(token)
-        made.inputs, made.outputs = opened(written["inputs"]), opened(written["outputs"])
-        return made
-
     def test_the_next_preview_is_clean(self, token: str, least: bool) -> None:
         stack = Stack(token)
-        name = self.imported(stack, token, least=least).outputs.get("name")
+        name = imported(stack, token, least=least).outputs.get("name")
         assert stack.up(program(token, least=least, name=name)) == []
         assert stack.asked == []
 
@@ -320,7 +321,7 @@ class TestImported:
             if not field.readable or (least and update.to == field.absent):
                 continue
             stack = Stack(token)
-            record = self.imported(stack, token, least=least)
+            record = imported(stack, token, least=least)
             made, name = record.id, record.outputs.get("name")
             stack.refresh()
             changes = {"name": name, changed: update.to, **update.beside}
@@ -329,6 +330,26 @@ class TestImported:
             assert stack.record().id == made
             stack.destroy()
             stack.assert_nothing_lost()
+
+
+def test_the_memory_of_an_imported_vm_is_what_was_asked_for_and_not_what_it_runs_with() -> None:
+    vm = "openrelay:Vm"
+    stack = Stack(vm)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and "guestMemMb" in body:
+            body |= {"guestMemMb": 32_768, "requestedGuestMemMb": 20_000}
+            answer = replace(answer, body=json.dumps(body).encode())
+        return answer
+
+    answer_by(stack, handled)
+    imported(stack, vm, least=True)
+    assert stack.record().outputs["guest_mem_mb"] == 32_768
+    given = {"name": stack.record().outputs["name"], "guest_mem_mb": 20_000}
+    assert stack.up(program(vm, least=True, **given)) == []
 
 
 def opened(bag: dict[str, Any]) -> dict[str, Any]:
