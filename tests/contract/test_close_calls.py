@@ -13,7 +13,7 @@ import pytest
 from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
-from .examples import KEYS
+from .examples import EXAMPLES, KEYS
 from .support import (
     API_KEYS,
     NAME,
@@ -460,3 +460,26 @@ class TestAPublicKey:
         assert problems == ([] if token == INSTANCE else refused)
         if token == INSTANCE:
             stack.up(program(token, least=True, **{name: key}))
+
+
+@pytest.mark.parametrize(
+    ("token", "name"), [(HOOK, "secret_version"), ("relay:WebhookSecret", "rotation")]
+)
+def test_a_secret_that_receivers_use_is_ended_by_another_value_alone(token: str, name: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    new = list(EXAMPLES[token].updates[name].calls)
+    for value, calls in [(1, []), (2, new), (None, []), ("x", []), ("x", []), ("y", new)]:
+        assert stack.up(program(token, least=True, **{name: value})) == calls
+
+
+def test_an_adopted_webhook_keeps_its_secret_until_another_value_is_given() -> None:
+    mine = Stack(HOOK, "mine")
+    mine.up(program(HOOK, least=True, name="pager"))
+    theirs = Stack(HOOK, "theirs", beside=mine)
+    adopting = {"name": "pager", "adopt": True}
+    assert theirs.up(program(HOOK, least=True, **adopting, secret_version=1)) == []
+    assert theirs.record().outputs.get("secret") is None
+    again = theirs.up(program(HOOK, least=True, **adopting, secret_version=2))
+    assert again == ["regenerateOrgWebhookSecret"]
+    assert theirs.record().outputs["secret"]
