@@ -182,7 +182,8 @@ class Lifecycle:
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
-            if isinstance(reason, MachineFailed):
+            failed = kind.states is not None and outputs.get("status") in kind.states.failed
+            if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error

@@ -24,6 +24,7 @@ from .support import (
     create_request,
     failure,
     program,
+    resolved,
 )
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
@@ -483,3 +484,66 @@ def test_an_adopted_webhook_keeps_its_secret_until_another_value_is_given() -> N
     again = theirs.up(program(HOOK, least=True, **adopting, secret_version=2))
     assert again == ["regenerateOrgWebhookSecret"]
     assert theirs.record().outputs["secret"]
+
+
+class TestAMachineThatDoesNotComeUp:
+    """What the next up does to it is what the failure of this one says."""
+
+    def test_one_that_is_stopped_meanwhile_is_started_again(self) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True)
+        stopped = {"status": "stopped", "status_reason": "auto_stopped_insufficient_balance"}
+
+        def stop(body: dict[str, Any]) -> None:
+            stack.world.call("PATCH", f"/_emulator/vms/{body['id']}", stopped)
+
+        on_answer(stack, "/vms/create", stop)
+        said = failure(stack, wanted)
+        assert "it is stopped: auto_stopped_insufficient_balance" in str(said)
+        assert "replaces" not in str(said)
+        assert stack.up(wanted) == ["restartVm"]
+
+    def test_an_adopted_one_that_fails_is_started_again(self) -> None:
+        mine = Stack(VM, "mine")
+        mine.up(program(VM, least=True, name="x"))
+        mine.another_hand({"status": "stopped"})
+        theirs = Stack(VM, "theirs", beside=mine)
+        wanted = resolved(mine, program(VM, least=True, name="x", adopt=True))
+        handle = mine.world.handle
+        on_answer(theirs, "/restart", lambda _: mine.another_hand({"status": "failed"}))
+        said = failure(theirs, wanted)
+        assert "it has failed" in str(said)
+        assert "replaces" not in str(said)
+        answer_by(theirs, handle)
+        assert theirs.up(wanted) == ["restartVm"]
+
+    def test_one_that_never_served_and_fails_is_replaced(self) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True)
+        stack.script({"type": "fail", "reason": "image_pull"})
+        assert "which replaces it" in str(failure(stack, wanted))
+        assert stack.up(wanted) == ["createVm", "terminateVm"]
+
+
+def test_a_key_that_the_api_does_not_know_is_not_taken_for_a_wrong_address() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    stack.world.faults.status(404, "POST", "/ssh-keys$", error="There is no such key.")
+    said = failure(stack, program(VM, least=True, ssh_key_ids=["key_nowhere"]))
+    assert "There is no such key" in str(said)
+    assert "check the ids that the program gives" in str(said)
+
+
+def test_an_end_that_the_api_cannot_carry_out_just_then_is_asked_for_again() -> None:
+    stack = Stack(INSTANCE)
+    stack.up(program(INSTANCE, least=True))
+    stack.world.faults.status(503, "POST", "/terminate$", code="INSTANCES_UNAVAILABLE")
+    stack.destroy()
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("bad", ["relay_sk swordfish", "relay_sk_swordfésh"])
+def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
+    stack, token = Stack("relay:InferenceCheck"), "relay:InferenceCheck"
+    given = program(token, least=True, api_key=bad)[NAME].inputs
+    _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
+    assert problems == [("api_key", "has characters that no key has")]
+    stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))
