@@ -19,6 +19,8 @@ STATES = States(
 )
 
 
+UNBILLED = frozenset({"interrupted"})
+"""Beside those that are stopped: its node is away, and it resumes by itself."""
 PRICING = "/v1/pricing"
 
 
@@ -36,12 +38,17 @@ class MachineKind(Kind):
         return STATES.stopped | STATES.failed if stopped else STATES.running
 
     def derived(self, row: Row) -> dict[str, Any]:
-        status = str(row.get("status"))
-        stopped, rate = status in STATES.stopped, self.rate(row)
-        told = {} if rate is None else {"rate_cents_per_hour": 0 if stopped else rate}
-        if status in STATES.failed:
-            return told
-        return {**told, "desired_state": "stopped" if stopped else "running"}
+        status, rate = str(row.get("status")), self.rate(row)
+        stopped, failed = status in STATES.stopped, status in STATES.failed
+        told: dict[str, Any] = {}
+        if stopped or status in UNBILLED or row.get("nonBillable") is True:
+            told["rate_cents_per_hour"] = 0
+        elif failed or rate is not None:
+            # Whether one that has failed is billed, the API does not say.
+            told["rate_cents_per_hour"] = None if failed else rate
+        if not failed:
+            told["desired_state"] = "stopped" if stopped else "running"
+        return told
 
     def size(self, inputs: Inputs) -> int | None:
         """How many times the price of one GPU, or of one `resource_size`, it bills."""

@@ -254,6 +254,7 @@ class Lifecycle:
             if now is None:
                 return None
             now |= {**self._news(now, kind.actual(remote)), **self._whose()}
+            now = _without_none(now)
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, self._reason(error))
@@ -610,7 +611,7 @@ class Lifecycle:
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
         told, fields = self._facts(row), self.kind.fields
         return bool(outputs) and all(
-            name in outputs and fields[name].same(outputs[name], value)
+            (name in outputs or value is None) and fields[name].same(outputs.get(name), value)
             for name, value in told.items()
         )
 

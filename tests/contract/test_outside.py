@@ -18,6 +18,7 @@ from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
 from .test_close_calls import answer_by, on_answer
 
+VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
 DRIFTS = [
     (token, name, least)
     for token in TOKENS
@@ -147,21 +148,19 @@ class TestAModelAllowlistThatAnotherHandLifts:
 
 
 class TestAPublicVmWhoseAnswersLeaveOutWhatIsFalse:
-    VM = "openrelay:Vm"
-
     def test_closed_by_another_hand_it_is_opened_again(self) -> None:
-        stack = Stack(self.VM)
+        stack = Stack(VM)
         without_false(stack)
-        stack.up(program(self.VM, public=True))
+        stack.up(program(VM, public=True))
         stack.another_hand({"public": False})
         stack.refresh()
-        assert stack.up(program(self.VM, public=True)) == ["setVmVisibility"]
+        assert stack.up(program(VM, public=True)) == ["setVmVisibility"]
 
     @pytest.mark.parametrize("by", ["the program", "another hand"])
     def test_closed_it_is_recorded_as_closed(self, by: str) -> None:
-        stack, wanted = Stack(self.VM), program(self.VM, least=True)
+        stack, wanted = Stack(VM), program(VM, least=True)
         without_false(stack)
-        stack.up(program(self.VM, least=True, public=by == "the program"))
+        stack.up(program(VM, least=True, public=by == "the program"))
         if by == "another hand":
             stack.another_hand({"public": True})
             stack.refresh()
@@ -333,8 +332,7 @@ class TestImported:
 
 
 def test_the_memory_of_an_imported_vm_is_what_was_asked_for_and_not_what_it_runs_with() -> None:
-    vm = "openrelay:Vm"
-    stack = Stack(vm)
+    stack = Stack(VM)
     handle = stack.world.handle
 
     def handled(request: Request) -> Answer:
@@ -346,10 +344,10 @@ def test_the_memory_of_an_imported_vm_is_what_was_asked_for_and_not_what_it_runs
         return answer
 
     answer_by(stack, handled)
-    imported(stack, vm, least=True)
+    imported(stack, VM, least=True)
     assert stack.record().outputs["guest_mem_mb"] == 32_768
     given = {"name": stack.record().outputs["name"], "guest_mem_mb": 20_000}
-    assert stack.up(program(vm, least=True, **given)) == []
+    assert stack.up(program(VM, least=True, **given)) == []
 
 
 def opened(bag: dict[str, Any]) -> dict[str, Any]:
@@ -412,3 +410,70 @@ def test_where_the_key_of_a_review_is_left_in_the_environment_nothing_is_replace
     assert told is not None
     assert "is for reviews alone; nothing was created; unset it" in told
     assert stack.alive() == stack.recorded() == {made}
+
+
+class TestARate:
+    """`rate_cents_per_hour` is what a machine bills, as far as the API says."""
+
+    def rate(self, stack: Stack) -> Any:
+        stack.refresh()
+        rate = stack.record().outputs.get("rate_cents_per_hour")
+        stack.refresh()
+        assert stack.record().outputs.get("rate_cents_per_hour") == rate
+        return rate
+
+    @pytest.mark.parametrize("token", [VM, CLUSTER])
+    def test_it_is_nothing_while_another_hand_has_it_stopped(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        full = self.rate(stack)
+        assert full > 0
+        stack.another_hand({"status": "stopped"})
+        assert self.rate(stack) == 0
+        stack.another_hand({"status": "running"})
+        assert self.rate(stack) == full
+
+    def test_it_is_nothing_while_its_node_is_away(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        stack.another_hand({"status": "interrupted"})
+        assert self.rate(stack) == 0
+
+    @pytest.mark.parametrize("token", [VM, CLUSTER])
+    def test_of_one_that_has_failed_it_is_not_known(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True, replica_count=2 if token == CLUSTER else None))
+        stack.another_hand({"status": "failed"})
+        assert self.rate(stack) is None
+
+    def test_it_is_nothing_of_one_that_is_never_charged(self) -> None:
+        stack = Stack(VM)
+        handle = stack.world.handle
+
+        def handled(request: Request) -> Answer:
+            answer = handle(request)
+            if not request.path.endswith("/detail"):
+                return answer
+            free = {**json.loads(answer.body), "nonBillable": True}
+            return replace(answer, body=json.dumps(free).encode())
+
+        answer_by(stack, handled)
+        stack.up(program(VM, least=True))
+        assert stack.record().outputs["rate_cents_per_hour"] == 0
+        assert self.rate(stack) == 0
+
+    def test_of_a_cluster_that_another_hand_has_scaled_it_is_that_of_its_replicas(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER))
+        full = self.rate(stack)
+        stack.another_hand({"replica_count": 1})
+        assert self.rate(stack) * 2 == full
+
+    def test_of_a_cluster_that_is_started_while_the_pricing_is_away_it_is_not_known(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER))
+        stack.another_hand({"status": "stopped"})
+        assert self.rate(stack) == 0
+        stack.another_hand({"status": "running"})
+        stack.world.faults.status(500, "GET", "/pricing$", times=None)
+        assert self.rate(stack) is None
