@@ -95,7 +95,7 @@ class ApiKeyKind(Kind, resource=ApiKey):
     noun = "API key"
     listed = Listed(
         "/v2/customer/keys",
-        pages=Pages(items="keys", cursor="next_cursor", asks="starting_after"),
+        pages=Pages(items="keys", cursor="next_cursor", asks="starting_after", more="has_more"),
         key="key_id",
     )
     create = Create("/v2/customer/keys")

@@ -135,7 +135,9 @@ class InstanceKind(Kind, resource=Instance):
     noun = "instance"
     listed = Listed(
         "/v2/instances",
-        pages=Pages(items="instances", cursor="next_cursor", asks="starting_after"),
+        pages=Pages(
+            items="instances", cursor="next_cursor", asks="starting_after", more="has_more"
+        ),
         query=(("status", "current"),),
     )
     create = Create("/v2/instances")

@@ -153,7 +153,7 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     noun = "inference cluster"
     listed = Listed(
         "/v1/orgs/{org}/clusters",
-        pages=Pages(),
+        pages=Pages(null=True),
         missing="this organization's API has no inference clusters (404)",
     )
     create = Create("/v1/orgs/{org}/clusters/create")

@@ -230,7 +230,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
 
 class VmKind(MachineKind, resource=Vm):
     noun = "VM"
-    listed = Listed("/v1/orgs/{org}/vms", pages=Pages(), query=(("activeOnly", "true"),))
+    listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
     delete = Delete("POST", "/v1/vms/{id}/terminate")

@@ -477,3 +477,43 @@ class TestARate:
         stack.another_hand({"status": "running"})
         stack.world.faults.status(500, "GET", "/pricing$", times=None)
         assert self.rate(stack) is None
+
+
+@pytest.mark.parametrize("token", ["relay:ApiKey", "relay:Instance"])
+def test_a_list_whose_pages_have_no_cursors_drops_nothing_from_the_state(token: str) -> None:
+    stack = Stack(token, page_size=1, page_size_max=1)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and "next_cursor" in body:
+            answer = replace(answer, body=json.dumps({**body, "next_cursor": None}).encode())
+        return answer
+
+    answer_by(stack, handled)
+    declared = program(token, least=True)[NAME]
+    wanted = {f"one-{n}": declared for n in range(3)}
+    stack.up(wanted)
+    recorded = stack.recorded()
+    stack.refresh()
+    assert stack.recorded() == recorded == stack.alive()
+    assert stack.up(wanted) == []
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_an_empty_list_that_the_api_calls_null_is_empty(token: str) -> None:
+    stack = Stack(token)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and body.get("items") == []:
+            answer = replace(answer, body=json.dumps({**body, "items": None}).encode())
+        return answer
+
+    answer_by(stack, handled)
+    stack.up(program(token))
+    stack.refresh()
+    stack.assert_nothing_lost()
