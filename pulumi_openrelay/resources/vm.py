@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,9 +10,9 @@ import pulumi
 
 from ..api.pages import Pages
 from ..errors import Conflict, Rejected
-from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
+from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
-from ..lifecycle.machine import STATES, MachineKind
+from ..lifecycle.machine import PRICING, STATES, MachineKind, prices
 from .machine import Machine
 
 if TYPE_CHECKING:
@@ -228,6 +229,18 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """True where `adopt` took over an existing VM, which a delete leaves in place."""
 
 
+def _disk_limits(catalog: Catalog) -> tuple[float, float]:
+    """GB, by the pricing."""
+    pricing = catalog.get(PRICING)
+    limits = pricing.get("vmDisk") if isinstance(pricing, dict) else None
+    limits = limits if isinstance(limits, dict) else {}
+    least, most = limits.get("minGb"), limits.get("maxGb")
+    return (
+        least if isinstance(least, int) else 0,
+        most if isinstance(most, int) and most > 0 else math.inf,
+    )
+
+
 class VmKind(MachineKind, resource=Vm):
     noun = "VM"
     listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
@@ -252,6 +265,28 @@ class VmKind(MachineKind, resource=Vm):
             yield "wait_for", "cannot be ssh where desired_state is stopped"
         if inputs.get("adopt") is True and inputs.get("name") is None:
             yield "adopt", "needs the name of the VM to take over"
+
+    def not_offered(
+        self, inputs: Inputs, known: Any, catalog: Catalog
+    ) -> Iterator[tuple[str, str]]:
+        # The pricing is the catalog of the sizes. A GPU model that it does not have may be there
+        # all the same, such as on a reserved node, unless it is the name of one.
+        if inputs.get("adopt") is True:
+            return  # what is taken over need not be on offer
+        size, model = inputs.get("resource_size"), inputs.get("gpu_model_id")
+        sizes = [str(row.get("resourceSize")) for row in prices(catalog, "cpu")]
+        if size is not None and known("resource_size") and sizes and size not in sizes:
+            yield "resource_size", f"is not in the API's pricing; there are {', '.join(sizes)}"
+        priced = prices(catalog, "gpu")
+        names = {str(row.get("gpuModelName")) for row in priced}
+        names -= {str(row.get("gpuModelId")) for row in priced}
+        if model is not None and known("gpu_model_id") and model in names:
+            lookup = f'openrelay.gpu_model_id("{model}")'
+            yield "gpu_model_id", f"is the name of a GPU model; its id is what {lookup} gives"
+        least, most = _disk_limits(catalog)
+        disk = inputs.get("disk_size_gb")
+        if disk is not None and known("disk_size_gb") and not least <= disk <= most:
+            yield "disk_size_gb", f"should be from {least} to {most}, not {disk}"
 
     def size(self, inputs: Inputs) -> int | None:
         return inputs.get("gpu_count") if inputs.get("gpu_model_id") else 1
