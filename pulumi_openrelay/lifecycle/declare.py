@@ -73,8 +73,9 @@ class Create:
 class Delete:
     """The request that ends one; repeating it is safe.
 
-    after: the path of a POST that goes before it. waits_out: codes of a 409 that may end by itself,
-    such as a key still held by a dying machine, and for how many seconds that is hoped for.
+    after: the path of a POST that goes before it, and may be refused as done. waits_out: codes of a
+    409 that may end by itself, such as a key still held by a dying machine, and for how many
+    seconds that is hoped for.
     """
 
     method: str
