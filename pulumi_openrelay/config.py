@@ -115,6 +115,13 @@ def resolve_relay(
     )
 
 
+def not_a_credential(value: str) -> str | None:
+    """Why it is no key and no token, None where it may be one, with space around it too."""
+    value = value.strip()
+    fine = value.isascii() and value.isprintable() and " " not in value
+    return None if fine else "has characters that no key has"
+
+
 class _Sources:
     """The stack's configuration and the environment, each value with where it was found."""
 
@@ -133,10 +140,9 @@ class _Sources:
     def credential(self, title: str, key: str, variable: str) -> tuple[str | None, str]:
         value, source = self.find(key, variable)
         value = (value or "").strip()
-        if not value.isascii() or not value.isprintable() or " " in value:
-            raise Misconfigured(
-                f"{title} from {source} has characters that no key has", "check what was pasted"
-            )
+        problem = not_a_credential(value)
+        if problem is not None:
+            raise Misconfigured(f"{title} from {source} {problem}", "check what was pasted")
         return value or None, source
 
     def url(self, key: str, variable: str, default: str) -> str:

@@ -46,12 +46,13 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
     provider = Provider(kind.token)
     secret = {field.name for field in kind.fields.values() if field.secret}
+    told = {**reading.outputs, **kind.asked(reading.outputs)}
     given = {
-        field.name: reading.outputs[field.name]
+        field.name: told[field.name]
         for field in kind.fields.values()
         if field.is_input
         and field.readable
-        and reading.outputs.get(field.name) not in (None, "", field.absent)
+        and told.get(field.name) not in (None, "", field.absent)
     }
     # The API's way of saying "none", such as a count of 0, is none that a program could give.
     refused = {problem for problem, _ in check(kind, given)[1]}

@@ -108,6 +108,7 @@ class Resource(_Declared):
             **inputs: Any,
         ) -> None:
             self._refuse_unknown(resource_name, inputs)
+            self._refuse_import(resource_name, opts)
             if opts is None or opts.id is None:
                 inputs[OWNER] = owner_of_this_stack().id
             self._register(resource_name, inputs, opts)
@@ -145,6 +146,16 @@ class Resource(_Declared):
                 opts, pulumi.ResourceOptions(additional_secret_outputs=secret)
             ),
         )
+
+    def _refuse_import(self, resource_name: str, opts: pulumi.ResourceOptions | None) -> None:
+        """The engine would ask for it with nothing that names our provider."""
+        if opts is not None and opts.import_ is not None:
+            what = type(self).__name__
+            raise pulumi.RunError(
+                f"{what} '{resource_name}' cannot be imported by import_: run `pulumi-openrelay "
+                f"import {what} {opts.import_} --name {resource_name} > it.json` and `pulumi "
+                f"import --file it.json --generate-code=false`, and take import_ out of the program"
+            )
 
     def _refuse_unknown(self, resource_name: str, inputs: dict[str, Any]) -> None:
         names = [name for name, field in self.fields.items() if field.role is not Role.OUTPUT]

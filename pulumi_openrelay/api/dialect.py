@@ -38,11 +38,14 @@ class Dialect(Protocol):
         ...
 
 
-def meaning(status: int, said: str, address: str) -> Meaning:
+def meaning(status: int, said: str, address: str, request: WireRequest | None) -> Meaning:
     """What a status means that means the same to both services. address: the setting that leads to
     the API."""
     if status == 404:
-        return NotFound, f"the API does not know it ({said})", f"check {address}"
+        # What changes something comes after a look that the API has answered.
+        changes = request is not None and not request.only_reads
+        advice = "check the ids that the program gives" if changes else f"check {address}"
+        return NotFound, f"the API does not know it ({said})", advice
     if status == 409:
         return Conflict, f"the API refused it as things stand ({said})", None
     if status == 429:

@@ -60,7 +60,7 @@ class OpenRelay:
         message = one_line(envelope.get("error"), self._settings.api_key)
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
-        kind, what, advice = self._meaning(answer.status, code, said, envelope)
+        kind, what, advice = self._meaning(answer.status, code, said, envelope, request)
         return kind(
             what,
             advice,
@@ -71,7 +71,12 @@ class OpenRelay:
         )
 
     def _meaning(
-        self, status: int, code: str | None, said: str, envelope: Mapping[str, Any]
+        self,
+        status: int,
+        code: str | None,
+        said: str,
+        envelope: Mapping[str, Any],
+        request: WireRequest | None,
     ) -> Meaning:
         source = self._settings.api_key_source
         if status == 401:
@@ -107,5 +112,5 @@ class OpenRelay:
         if 300 <= status < 400:
             what = f"the server sent us elsewhere ({said})"
             return Rejected, what, "check openrelay:apiUrl"
-        kind, what, advice = meaning(status, said, "openrelay:apiUrl")
+        kind, what, advice = meaning(status, said, "openrelay:apiUrl", request)
         return kind, what, CONFLICT_ADVICE.get(code or "", advice) if status == 409 else advice

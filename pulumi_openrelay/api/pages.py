@@ -21,12 +21,18 @@ MOST_BEGINNINGS = 5
 @dataclass(frozen=True, slots=True)
 class Pages:
     """How a list comes in pages. items, cursor: where an answer has its items and the cursor of the
-    next page. asks: the query that takes the cursor. size: the longest page to ask for."""
+    next page. more: where it says whether there is one; where it says so and gives no cursor, the
+    id of the last item is the cursor. asks: the query that takes it. size: the longest page to ask
+    for. null: whether null in place of the items means that there are none: only where a thing
+    that a list does not show is asked for by its id before it is taken for gone.
+    """
 
     items: str = "items"
     cursor: str = "nextCursor"
     asks: str = "cursor"
     size: int = 100
+    more: str | None = None
+    null: bool = False
 
 
 def read_all(
@@ -65,10 +71,15 @@ def read_all(
             asked, beginnings = first, beginnings + 1
             rows.clear()
             continue
-        _add(rows, page.get(pages.items), key)
+        items = page.get(pages.items)
+        _add(rows, [] if items is None and pages.null and pages.items in page else items, key)
         cursor = page.get(pages.cursor)
         if not cursor:
-            return rows
+            if pages.more is None or page.get(pages.more) is not True:
+                return rows
+            cursor = next(reversed(rows), None)
+            if cursor in (None, asked.get(pages.asks)):
+                raise AnswerLost("the API says that its list goes on, and not where")
         asked = {**asked, pages.asks: str(cursor)}
     raise AnswerLost(f"the API's list did not end within {MOST_PAGES} pages")
 

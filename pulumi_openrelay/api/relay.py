@@ -61,14 +61,12 @@ class Relay:
         said = f"{tag}: {message}" if message else tag
         if answer.status in (401, 403):
             kind, what, advice = self._denied(answer.status, code, said, request)
-        elif (
-            answer.status == 503 and code in CAPACITY_CODES and not (request and request.only_reads)
-        ):
+        elif answer.status == 503 and code in CAPACITY_CODES and _asks_for_capacity(request):
             kind = NoCapacity
             what = f"there is no capacity for it right now ({said})"
             advice = "try later or another prescription, or let capacity_timeout wait for capacity"
         else:
-            kind, what, advice = self._meaning(answer.status, code, said, error)
+            kind, what, advice = self._meaning(answer.status, code, said, error, request)
         return kind(
             what,
             advice,
@@ -79,7 +77,12 @@ class Relay:
         )
 
     def _meaning(
-        self, status: int, code: str | None, said: str, error: Mapping[str, Any]
+        self,
+        status: int,
+        code: str | None,
+        said: str,
+        error: Mapping[str, Any],
+        request: WireRequest | None,
     ) -> Meaning:
         if status == 402 and code == "KEY_BUDGET_EXHAUSTED":
             return PaymentRequired, f"the key's budget is spent ({said})", "raise its key_budget"
@@ -96,7 +99,7 @@ class Relay:
         if status == 429 and code in LIMITS:
             advice = "end an instance that nobody needs, or ask for a higher limit"
             return RateLimited, f"the account has as many as it may ({said})", advice
-        return meaning(status, said, "relay:baseUrl")
+        return meaning(status, said, "relay:baseUrl", request)
 
     def _denied(
         self, status: int, code: str | None, said: str, request: WireRequest | None
@@ -129,6 +132,27 @@ class Relay:
         """The API's sentence, with the field where it names one."""
         detail = error.get("detail")
         named = detail.get("field") if isinstance(detail, dict) else None
-        said = error.get("message") or envelope.get("detail")
+        said = error.get("message") or _text(envelope.get("detail"))
         line = one_line(said, self._settings.api_key, self._settings.customer_token)
         return f"{named}: {line}" if isinstance(named, str) and named not in line else line
+
+
+def _asks_for_capacity(request: WireRequest | None) -> bool:
+    """Whether no capacity is what may be wrong: a look needs none, and no more does an end."""
+    if request is None:
+        return True
+    return not (request.only_reads or urlsplit(request.url).path.endswith("/terminate"))
+
+
+def _text(detail: Any) -> Any:
+    """The text of a `detail`. Of a list: each problem, after the field that it is about."""
+    if not isinstance(detail, list):
+        return detail
+    problems = [part if isinstance(part, dict) else {"msg": part} for part in detail]
+    return "; ".join(": ".join([*_field(p.get("loc")), str(p.get("msg"))]) for p in problems)
+
+
+def _field(place: Any) -> list[str]:
+    """`["max_lifetime_hours"]` of `["body", "max_lifetime_hours"]`; nothing of the body whole."""
+    parts = [str(part) for part in place[1:]] if isinstance(place, list) else []
+    return [".".join(parts)] if parts else []

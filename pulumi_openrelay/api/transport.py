@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from ..errors import AnswerLost, Interrupted, Unreachable
+from ..errors import AnswerLost, Interrupted, Misconfigured, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -62,7 +62,8 @@ class Transport(Protocol):
     def send(self, request: WireRequest, caller: Caller) -> WireAnswer:
         """Send it and wait for the answer.
 
-        Raises Unreachable (nothing was sent), AnswerLost (sent, outcome unknown) or Interrupted.
+        Raises Unreachable (nothing was sent), AnswerLost (sent, outcome unknown), Misconfigured
+        (nothing ever will be) or Interrupted.
         """
         ...
 
@@ -107,6 +108,10 @@ class HttpxTransport:
         _leave_out_the_command_line()
         import httpx
 
+        for name, value in request.headers.items():
+            if not (value.isascii() and value.isprintable()):
+                what = f"the request's {name} has characters that no header has"
+                raise Misconfigured(what, "check the key")
         try:
             answer = self._connected().request(
                 request.method,
@@ -129,6 +134,10 @@ class HttpxTransport:
                 f"the API at {host} cannot be reached{through} ({_reason(error)})",
                 "check that proxy, or name the API's host in NO_PROXY" if proxy else advice,
             ) from None
+        except httpx.InvalidURL:
+            raise Misconfigured(
+                f"{self._url_setting} is no URL that can be asked", f"check {self._url_setting}"
+            ) from None
         except httpx.TimeoutException:
             raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None
         except httpx.HTTPError as error:
@@ -141,12 +150,20 @@ class HttpxTransport:
 
         with self._lock:
             if self._client is None:
-                self._client = httpx.Client(
-                    timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                    # The limiter of the client bounds them.
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-                    follow_redirects=False,
-                )
+                try:
+                    self._client = httpx.Client(
+                        timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=None),
+                        # The limiter of the client bounds them.
+                        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+                        follow_redirects=False,
+                    )
+                except (ImportError, ValueError, httpx.InvalidURL):
+                    # What they say may hold the proxy's password; the first is of SOCKS.
+                    raise Misconfigured(
+                        "the environment names a proxy that is no HTTP proxy",
+                        "set HTTPS_PROXY and ALL_PROXY to one such as "
+                        "http://proxy.example.com:3128, or unset them",
+                    ) from None
             return self._client
 
 

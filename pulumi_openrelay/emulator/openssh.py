@@ -29,8 +29,10 @@ _PREPEND = frozenset(
 )
 
 
-def parse(line: str) -> tuple[str, str, str]:
+def parse(line: str, *, any_comment: bool = False) -> tuple[str, str, str]:
     """Type, base64 blob and comment of one OpenSSH public key line.
+
+    any_comment: whether what CreateSshKeyRequest says of comments does not hold.
 
     Raises ValueError with a sentence, as CreateSshKeyRequest describes.
     """
@@ -42,7 +44,8 @@ def parse(line: str) -> tuple[str, str, str]:
         raise ValueError("The line must begin with a supported key type, without any options.")
     encoded = _checked(kind, encoded)
     comment = unicodedata.normalize("NFC", comment)
-    if not comment.isprintable() or not _PREPEND.union(",$%").isdisjoint(comment):
+    strange = not comment.isprintable() or not _PREPEND.union(",$%").isdisjoint(comment)
+    if strange and not any_comment:
         raise ValueError("The comment holds a character that is not allowed.")
     return kind, encoded, comment
 

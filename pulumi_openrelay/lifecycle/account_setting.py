@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OpenRelayError
 from . import sentences
+from .declare import facts
 from .fields import BEFORE, MADE, OWNER, READY, Role
 from .journal import Note
 from .remote import Remote
@@ -102,8 +103,9 @@ class SettingLifecycle(Lifecycle):
         journal, owner, urn = self.session.journal, str(inputs.get(OWNER)), self.call.urn
         kind, note = self.kind, journal.read(owner, urn)
         if note is None or note.found is None:
-            facts, fields = self._facts(remote.look()), kind.fields
-            found = {n: v for n, v in facts.items() if fields[n].role is Role.UPDATES}
+            # Not what is derived: a setting that is not set is not restored to a value.
+            told, fields = facts(kind, remote.look()), kind.fields
+            found = {n: v for n, v in told.items() if fields[n].role is Role.UPDATES}
             now = self.call.time()
             note = Note(kind.token, now, now, found=found)
             journal.write(owner, urn, note)

@@ -73,8 +73,9 @@ class Create:
 class Delete:
     """The request that ends one; repeating it is safe.
 
-    after: the path of a POST that goes before it. waits_out: codes of a 409 that may end by itself,
-    such as a key still held by a dying machine, and for how many seconds that is hoped for.
+    after: the path of a POST that goes before it, and may be refused as done. waits_out: codes of a
+    409 that may end by itself, such as a key still held by a dying machine, and for how many
+    seconds that is hoped for.
     """
 
     method: str
@@ -228,6 +229,12 @@ class Kind:
         del row
         return {}
 
+    def asked(self, outputs: Inputs) -> dict[str, Any]:
+        """What a program asked for, by property name, where the outputs tell it elsewhere than
+        under that name: for one that is imported. outputs: all that is known of it."""
+        del outputs
+        return {}
+
     def lives(self, row: Row) -> bool:
         """Whether a row is of one that has not ended: an API may list those for ever."""
         return self.states is None or str(row.get("status")) not in self.states.ended
@@ -343,8 +350,8 @@ class Kind:
         adopt = "take it over with adopt=True, " if "adopt" in self.fields else ""
         return OpenRelayError(
             f"one of the name {row.get('name')!r} exists already ({row['id']})",
-            f"name the old resource in `aliases` if this one was renamed, {adopt}import it if a "
-            f"run that was cut off made it, or choose another name",
+            f"name the old resource in `aliases` if this one was renamed, {adopt}import it with "
+            f"`pulumi-openrelay import` if a run that was cut off made it, or choose another name",
         )
 
     def set_aside(self, remote: Remote, name: str) -> bool:

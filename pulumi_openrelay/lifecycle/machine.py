@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import Conflict
+from ..errors import Conflict, Rejected
 from .declare import Catalog, Inputs, Kind, Row, States
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ STATES = States(
 )
 
 
+UNBILLED = frozenset({"interrupted"})
+"""Beside those that are stopped: its node is away, and it resumes by itself."""
 PRICING = "/v1/pricing"
 
 
@@ -36,12 +38,17 @@ class MachineKind(Kind):
         return STATES.stopped | STATES.failed if stopped else STATES.running
 
     def derived(self, row: Row) -> dict[str, Any]:
-        status = str(row.get("status"))
-        stopped, rate = status in STATES.stopped, self.rate(row)
-        told = {} if rate is None else {"rate_cents_per_hour": 0 if stopped else rate}
-        if status in STATES.failed:
-            return told
-        return {**told, "desired_state": "stopped" if stopped else "running"}
+        status, rate = str(row.get("status")), self.rate(row)
+        stopped, failed = status in STATES.stopped, status in STATES.failed
+        told: dict[str, Any] = {}
+        if stopped or status in UNBILLED or row.get("nonBillable") is True:
+            told["rate_cents_per_hour"] = 0
+        elif failed or rate is not None:
+            # Whether one that has failed is billed, the API does not say.
+            told["rate_cents_per_hour"] = None if failed else rate
+        if not failed:
+            told["desired_state"] = "stopped" if stopped else "running"
+        return told
 
     def size(self, inputs: Inputs) -> int | None:
         """How many times the price of one GPU, or of one `resource_size`, it bills."""
@@ -50,7 +57,7 @@ class MachineKind(Kind):
     def foreseen(self, inputs: Inputs, catalog: Catalog) -> dict[str, Any]:
         if inputs.get("desired_state") == "stopped":
             return {"rate_cents_per_hour": 0}
-        price, size = _price(inputs, catalog.get(PRICING)), self.size(inputs)
+        price, size = _price(inputs, catalog), self.size(inputs)
         if price is None or size is None:
             return {}
         return {"rate_cents_per_hour": price * size}
@@ -59,7 +66,7 @@ class MachineKind(Kind):
         """POST the path, which stops one that does not rest already."""
         try:
             machine.send("POST", path, repeatable=True)
-        except Conflict:
+        except (Conflict, Rejected):
             if not STATES.rests(str(machine.look().get("status"))):
                 raise
 
@@ -71,20 +78,21 @@ class MachineKind(Kind):
             machine.act(path, done=lambda row: not STATES.rests(str(row.get("status"))))
 
 
-def _price(inputs: Inputs, pricing: Any) -> int | None:
+def prices(catalog: Catalog, of: Literal["gpu", "cpu"]) -> list[Row]:
+    """The rows of the pricing, none where it could not be read."""
+    pricing = catalog.get(PRICING)
+    rows = pricing.get(of) if isinstance(pricing, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _price(inputs: Inputs, catalog: Catalog) -> int | None:
     """Cents an hour of one GPU of the model and tier, or of one machine of the size."""
-    if not isinstance(pricing, dict):
-        return None
-    wanted, prices = {"gpuModelId": inputs.get("gpu_model_id")}, pricing.get("gpu")
+    wanted, priced = {"gpuModelId": inputs.get("gpu_model_id")}, prices(catalog, "gpu")
     if inputs.get("gpu_model_id") is None:
-        wanted, prices = {"resourceSize": inputs.get("resource_size")}, pricing.get("cpu")
+        wanted, priced = {"resourceSize": inputs.get("resource_size")}, prices(catalog, "cpu")
     elif inputs.get("tier") is not None:
         wanted["tier"] = inputs["tier"]
-    fits = [
-        price
-        for price in (prices if isinstance(prices, list) else [])
-        if isinstance(price, dict) and wanted.items() <= price.items()
-    ]
+    fits = [price for price in priced if wanted.items() <= price.items()]
     # A tier that is left out is the API's choice, which is `community` where it has several.
     fits = [price for price in fits if price.get("tier") == "community"] or fits
     cents = fits[0].get("pricePerHourCents") if len(fits) == 1 else None

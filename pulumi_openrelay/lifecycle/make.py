@@ -446,7 +446,7 @@ class Maker:
             ids = ", ".join(sorted(row["id"] for row in twins))
             raise OpenRelayError(
                 f"adopt=True fits {len(twins)} existing ones ({ids})",
-                "import the right one by its id, or give another name",
+                "import the right one with `pulumi-openrelay import`, or give another name",
             )
         return twins[0]
 

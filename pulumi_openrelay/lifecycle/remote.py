@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -16,6 +17,7 @@ from ..errors import (
     NotFound,
     OpenRelayError,
     RateLimited,
+    Rejected,
     ServerError,
     TimedOut,
     Unreachable,
@@ -193,13 +195,17 @@ class Remote:
         while True:
             try:
                 if delete.after is not None:
-                    self.send("POST", delete.after, repeatable=True)
+                    # It may be done already: the delete itself tells.
+                    with suppress(Conflict, Rejected):
+                        self.send("POST", delete.after, repeatable=True)
                 row = self.send(delete.method, delete.path, repeatable=True)
                 self.session.history.ended.add(self.id)
             except NotFound:
                 self._confirm_the_api_exists()
                 return None
             except Conflict as error:
+                if self._ends_already():
+                    return self.seen
                 patience = delete.waits_out.get(error.code or "", 0.0)
                 if caller.now() >= min(began + patience, caller.deadline):
                     raise self._named(error) from None
@@ -207,6 +213,17 @@ class Remote:
                 caller.wait(2.0)
             else:
                 return row if isinstance(row, dict) else {}
+
+    def _ends_already(self) -> bool:
+        """Whether it has ended, or is about to: an API may refuse to end such a one once more."""
+        states = self.kind.states
+        if states is None:
+            return False
+        try:
+            row = self.find(self.caller.now())
+        except NOT_NOW:
+            return False
+        return row is None or not self.kind.lives(row) or row.get("status") in states.ending
 
     def _named(self, error: Conflict) -> OpenRelayError:
         """The refusal, with the names of what stands in the way."""

@@ -182,7 +182,8 @@ class Lifecycle:
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
-            if isinstance(reason, MachineFailed):
+            failed = kind.states is not None and outputs.get("status") in kind.states.failed
+            if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
@@ -253,6 +254,7 @@ class Lifecycle:
             if now is None:
                 return None
             now |= {**self._news(now, kind.actual(remote)), **self._whose()}
+            now = _without_none(now)
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, self._reason(error))
@@ -609,7 +611,7 @@ class Lifecycle:
     def _nothing_new(self, row: Row, outputs: Bag) -> bool:
         told, fields = self._facts(row), self.kind.fields
         return bool(outputs) and all(
-            name in outputs and fields[name].same(outputs[name], value)
+            (name in outputs or value is None) and fields[name].same(outputs.get(name), value)
             for name, value in told.items()
         )
 
@@ -617,13 +619,14 @@ class Lifecycle:
         """What somebody else changed of what the program asks for, or leaves at its default."""
         drifted: Bag = {}
         for field in self.kind.fields.values():
-            if field.role is Role.UPDATES and field.readable and now.get(field.name) is not None:
+            # What changes in one direction only, and has gone further, only a new one could undo:
+            # it may hold data. What has not got there was asked for, and is not carried out yet.
+            if field.role is not Role.UPDATES or field.replaces_when is not None:
+                continue
+            if field.readable and now.get(field.name) is not None:
                 asked = inputs.get(field.name)
                 asked = field.absent if asked is None else asked
-                if asked is None or field.same(asked, now[field.name]):
-                    continue
-                # What only a new one could undo stays as it is: it may hold data.
-                if field.replaces_when is None or not field.replaces_when(now[field.name], asked):
+                if asked is not None and not field.same(asked, now[field.name]):
                     drifted[field.name] = now[field.name]
         return drifted
 

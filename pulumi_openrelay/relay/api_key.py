@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..api.pages import Pages
-from ..errors import OpenRelayError
+from ..errors import Conflict, OpenRelayError, Rejected
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, updates
 from ..resource import Resource
@@ -95,7 +95,7 @@ class ApiKeyKind(Kind, resource=ApiKey):
     noun = "API key"
     listed = Listed(
         "/v2/customer/keys",
-        pages=Pages(items="keys", cursor="next_cursor", asks="starting_after"),
+        pages=Pages(items="keys", cursor="next_cursor", asks="starting_after", more="has_more"),
         key="key_id",
     )
     create = Create("/v2/customer/keys")
@@ -160,7 +160,12 @@ class ApiKeyKind(Kind, resource=ApiKey):
     @in_place("enabled")
     def enable(self, key: Remote) -> None:
         verb = "revoke" if key.new.get("enabled") is False else "unrevoke"
-        key.send("POST", f"/v2/customer/keys/{{id}}/{verb}", repeatable=True)
+        try:
+            key.send("POST", f"/v2/customer/keys/{{id}}/{verb}", repeatable=True)
+        except (Conflict, Rejected):
+            # It may be done already, by a request whose answer was lost.
+            if key.look().get("status") != ("revoked" if verb == "revoke" else "active"):
+                raise
 
     def set_aside(self, remote: Remote, name: str) -> bool:
         remote.send("PATCH", "/v2/customer/keys/{id}", {"name": name})

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ..api.client import Client, Request
 from ..api.relay import Relay
-from ..config import RelaySettings
+from ..config import RelaySettings, not_a_credential
 from ..errors import (
     Forbidden,
     Interrupted,
@@ -62,7 +62,9 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
 
     model: In[str] = updates(readable=False, problem=not_a_model)
     """The model's full name (`ModelName`), such as `direct.openai.gpt-4o-mini`."""
-    api_key: In[str | None] = updates(secret=True, readable=False, min_length=1)
+    api_key: In[str | None] = updates(
+        secret=True, readable=False, min_length=1, problem=not_a_credential
+    )
     """The key that asks, such as `key` of an `ApiKey`: a Pulumi secret. It must be there."""
     request: InMap[Any] = updates(default=None, readable=False, problem=_not_json)
     """What the body has besides the API's example, or instead of parts of it, such as `audio_url`
@@ -130,7 +132,7 @@ class _Question:
         self._began = 0.0
         """When the request was sent that was answered."""
         self._client: Client = check.session.client.speaking(
-            _AsDeclared(name, check.new["api_key"])
+            _AsDeclared(name, check.new["api_key"].strip())
         )
 
     def asked(self) -> dict[str, Any]:

@@ -83,8 +83,8 @@ class Instance(Machine, module="relay", name="Instance"):
     image: In[str] = replaces(min_length=1)
     """One of the prescription's `compatible_images`."""
     ssh_public_key: In[str] = replaces(readable=False, same=same_key, problem=not_a_key)
-    """One OpenSSH public key on one line, of one of the prescription's `ssh_key_types`. A change of
-    the comment alone changes nothing."""
+    """One OpenSSH public key on one line, such as `Path("id.pub").read_text()`, of one of the
+    prescription's `ssh_key_types`. A change of the comment alone changes nothing."""
     service_mode: In[Literal["dedicated_machine", "managed_container"] | None] = replaces(
         default=None
     )
@@ -135,7 +135,9 @@ class InstanceKind(Kind, resource=Instance):
     noun = "instance"
     listed = Listed(
         "/v2/instances",
-        pages=Pages(items="instances", cursor="next_cursor", asks="starting_after"),
+        pages=Pages(
+            items="instances", cursor="next_cursor", asks="starting_after", more="has_more"
+        ),
         query=(("status", "current"),),
     )
     create = Create("/v2/instances")
@@ -156,8 +158,8 @@ class InstanceKind(Kind, resource=Instance):
     bills = True
     alike = True
     key_advice = (
-        "set relay:customerToken, which tells whose keys are whose, import it if it is this "
-        "resource's, or end it if nobody needs it"
+        "set relay:customerToken, which tells whose keys are whose, import it with "
+        "`pulumi-openrelay import` if it is this resource's, or end it if nobody needs it"
     )
     catalog = (CATALOG,)
     create_seconds = 1800.0
@@ -196,6 +198,7 @@ class InstanceKind(Kind, resource=Instance):
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         body = super().body(inputs)
+        body["ssh_public_key"] = inputs["ssh_public_key"].strip()
         if inputs.get("webhook_url") is not None:
             body["webhook_url"] = _marked(inputs["webhook_url"], inputs[NAME])
         return body

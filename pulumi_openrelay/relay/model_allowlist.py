@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..lifecycle.declare import Inputs, Kind, in_place
+from ..lifecycle.declare import Inputs, Kind, Row, in_place
 from ..lifecycle.fields import InList, updates
 from ..resource import Resource
 from .model_name import not_models, remarks
@@ -29,7 +29,8 @@ class ModelAllowlist(Resource, module="relay", name="ModelAllowlist"):
     models: InList[str] = updates(
         in_create=False, wire="model_allowlist", same=_same_set, min_length=1, problem=not_models
     )
-    """Full names (`ModelName`), such as `direct.openai.gpt-4o-mini`; at least one."""
+    """Full names (`ModelName`), such as `direct.openai.gpt-4o-mini`; at least one. The output is
+    empty where another hand has lifted the restriction, which the next `pulumi up` sets again."""
 
 
 class ModelAllowlistKind(Kind, resource=ModelAllowlist):
@@ -39,6 +40,11 @@ class ModelAllowlistKind(Kind, resource=ModelAllowlist):
 
     def remarks(self, inputs: Inputs) -> Iterator[str]:
         return remarks("models", inputs.get("models"))
+
+    def derived(self, row: Row) -> dict[str, Any]:
+        # null, no restriction at all, is a fact like any other: what the program wants is lost.
+        lifted = "model_allowlist" in row and row["model_allowlist"] is None
+        return {"models": []} if lifted else {}
 
     @in_place("models")
     def set_models(self, account: Remote) -> None:

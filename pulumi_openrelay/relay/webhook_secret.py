@@ -26,7 +26,8 @@ class WebhookSecret(Resource, module="relay", name="WebhookSecret"):
     """
 
     rotation: In[str | int | None] = updates(default=None, readable=False, in_create=False)
-    """Any text or number: a change of it rotates the secret; the first value does not."""
+    """Any text or number: another one rotates the secret; the first value, and leaving it out
+    again, does not."""
 
     secret: Out[str] = output(secret=True)
     """The secret, `whsec_...`, for `webhooks.verify`."""
@@ -46,8 +47,8 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
         """A second rotation would end the secret that receivers still use. So each is noted before
         it is asked for, and the time of the newest secret tells whether one that was cut off, or
         whose answer was lost, was done."""
-        if account.fresh:
-            return
+        if None in (account.recorded.get("rotation"), account.new.get("rotation")):
+            return  # its first value, or none any more
         call, journal = account.caller, account.session.journal
         owner, wanted = str(account.new.get(OWNER)), {"rotation": account.new.get("rotation")}
         row, note = account.look(), journal.read(owner, call.urn)

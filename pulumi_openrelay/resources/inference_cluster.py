@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..api.pages import Pages
-from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
+from ..lifecycle.declare import Create, Delete, Inputs, Listed, facts, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
 from .machine import Machine
@@ -153,7 +153,7 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     noun = "inference cluster"
     listed = Listed(
         "/v1/orgs/{org}/clusters",
-        pages=Pages(),
+        pages=Pages(null=True),
         missing="this organization's API has no inference clusters (404)",
     )
     create = Create("/v1/orgs/{org}/clusters/create")
@@ -175,6 +175,16 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
         if inputs.get("gpu_model_id") is None:
             each = 1
         return None if replicas is None or each is None else replicas * each
+
+    def actual(self, remote: Remote) -> dict[str, Any]:
+        # A cluster tells no rate: it is priced as it is now, whoever has scaled or started it.
+        row = remote.seen
+        if str(row.get("status")) in STATES.stopped | STATES.failed:
+            return {}
+        shape = {name: value for name, value in facts(self, row).items() if value}
+        priced = self.foreseen(shape, remote.session.offers(remote.caller, self.catalog))
+        was_off = remote.recorded.get("rate_cents_per_hour") == 0
+        return priced or ({"rate_cents_per_hour": None} if was_off else {})
 
     @in_place("desired_state")
     def restart(self, cluster: Remote) -> None:

@@ -27,5 +27,6 @@ class Machine(Resource):
     `pulumi up`. Default: False."""
 
     rate_cents_per_hour: Out[int | None] = output(readable=False)
-    """What it bills in US cents an hour, by the API's pricing: 0 while it is stopped. Known in
-    preview too; None where the pricing does not tell."""
+    """What it bills in US cents an hour, by the API's pricing; 0 while it is stopped or
+    interrupted, and where it is never charged. Known in preview too; None where the pricing does
+    not tell, and for one that has failed, of which the API does not say whether it is billed."""

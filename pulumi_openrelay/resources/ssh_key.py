@@ -56,12 +56,22 @@ def same_key(old: str, new: str) -> bool:
 
 
 def not_a_key(line: str) -> str | None:
+    """Why it is no key, None where it is one: a .pub file as it is read, its line break included,
+    is."""
     if type_and_blob(line) is None:
         return "should be one line of a .pub file: the type, the base64 key and an optional comment"
-    comment = " ".join(line.split(None, 2)[2:])
-    if not comment.isprintable() or not {",", "$", "%"}.isdisjoint(comment):
-        return "should have a comment of printable text without a comma, $ or %"
-    return None
+    return None if _comment(line).isprintable() else "should have a comment of printable text"
+
+
+def _comment(line: str) -> str:
+    return "".join(line.strip().split(None, 2)[2:])
+
+
+def _not_a_key_here(line: str) -> str | None:
+    problem = not_a_key(line)
+    if problem is None and not {",", "$", "%"}.isdisjoint(_comment(line)):
+        return "should have a comment without a comma, $ or %"
+    return problem
 
 
 class SshKey(Resource, module="openrelay", name="SshKey"):
@@ -74,9 +84,9 @@ class SshKey(Resource, module="openrelay", name="SshKey"):
     API: `createOrgSshKey`, `listOrgSshKeys`, `deleteOrgSshKey`.
     """
 
-    public_key: In[str] = replaces(same=same_key, problem=not_a_key, max_length=16384)
-    """One OpenSSH public key on one line. The comment is printable text; a change of the comment
-    alone changes nothing."""
+    public_key: In[str] = replaces(same=same_key, problem=_not_a_key_here, max_length=16384)
+    """One OpenSSH public key on one line, such as `Path("id.pub").read_text()`. The comment is
+    printable text without a comma, $ or %; a change of the comment alone changes nothing."""
     name: In[str | None] = replaces(default=None, min_length=1)
     """What the key is called. Default: made of the resource's name."""
     adopt: In[bool | None] = setting(default=None, absent=False)
@@ -101,6 +111,9 @@ class SshKeyKind(Kind, resource=SshKey):
     create = Create("/v1/orgs/{org}/ssh-keys/create")
     # A VM that is being terminated holds its keys a moment longer.
     delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
+
+    def body(self, inputs: Inputs) -> dict[str, Any]:
+        return {**super().body(inputs), "publicKey": inputs["public_key"].strip()}
 
     def twin(self, row: Row, inputs: Inputs) -> bool:
         return same_key(str(row.get("publicKey")), inputs["public_key"])

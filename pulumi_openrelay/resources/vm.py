@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
 from ..api.pages import Pages
-from ..errors import Conflict
-from ..lifecycle.declare import Create, Delete, Inputs, Listed, Row, in_place
+from ..errors import Conflict, Rejected
+from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
-from ..lifecycle.machine import STATES, MachineKind
+from ..lifecycle.machine import PRICING, STATES, MachineKind, prices
 from .machine import Machine
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     disk_size_gb: In[int | None] = updates(default=None, ge=1, replaces_when=_shrinks)
     """The boot disk in GB. Default: 100 for each GPU. It grows in place while the VM is stopped
     (`resizeVmDisk`, beta: recorded by the API, not yet carried out); a smaller one needs a new
-    VM."""
+    VM. The output is the size that the API tells."""
     guest_mem_mb: In[int | None] = replaces(default=None, ge=1)
     """Memory of a GPU VM in MiB. Default: the share that its GPUs come with. The output is what it
     runs with, which may be more."""
@@ -228,9 +229,21 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """True where `adopt` took over an existing VM, which a delete leaves in place."""
 
 
+def _disk_limits(catalog: Catalog) -> tuple[float, float]:
+    """GB, by the pricing."""
+    pricing = catalog.get(PRICING)
+    limits = pricing.get("vmDisk") if isinstance(pricing, dict) else None
+    limits = limits if isinstance(limits, dict) else {}
+    least, most = limits.get("minGb"), limits.get("maxGb")
+    return (
+        least if isinstance(least, int) else 0,
+        most if isinstance(most, int) and most > 0 else math.inf,
+    )
+
+
 class VmKind(MachineKind, resource=Vm):
     noun = "VM"
-    listed = Listed("/v1/orgs/{org}/vms", pages=Pages(), query=(("activeOnly", "true"),))
+    listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
     delete = Delete("POST", "/v1/vms/{id}/terminate")
@@ -253,11 +266,42 @@ class VmKind(MachineKind, resource=Vm):
         if inputs.get("adopt") is True and inputs.get("name") is None:
             yield "adopt", "needs the name of the VM to take over"
 
+    def not_offered(
+        self, inputs: Inputs, known: Any, catalog: Catalog
+    ) -> Iterator[tuple[str, str]]:
+        # The pricing is the catalog of the sizes. A GPU model that it does not have may be there
+        # all the same, such as on a reserved node, unless it is the name of one.
+        if inputs.get("adopt") is True:
+            return  # what is taken over need not be on offer
+        size, model = inputs.get("resource_size"), inputs.get("gpu_model_id")
+        sizes = [str(row.get("resourceSize")) for row in prices(catalog, "cpu")]
+        if size is not None and known("resource_size") and sizes and size not in sizes:
+            yield "resource_size", f"is not in the API's pricing; there are {', '.join(sizes)}"
+        priced = prices(catalog, "gpu")
+        names = {str(row.get("gpuModelName")) for row in priced}
+        names -= {str(row.get("gpuModelId")) for row in priced}
+        if model is not None and known("gpu_model_id") and model in names:
+            lookup = f'openrelay.gpu_model_id("{model}")'
+            yield "gpu_model_id", f"is the name of a GPU model; its id is what {lookup} gives"
+        least, most = _disk_limits(catalog)
+        disk = inputs.get("disk_size_gb")
+        if disk is not None and known("disk_size_gb") and not least <= disk <= most:
+            yield "disk_size_gb", f"should be from {least} to {most}, not {disk}"
+
     def size(self, inputs: Inputs) -> int | None:
         return inputs.get("gpu_count") if inputs.get("gpu_model_id") else 1
 
     def needs_detail(self, inputs: Inputs) -> bool:
         return inputs.get("wait_for") == "ssh" and inputs.get("desired_state") != "stopped"
+
+    def derived(self, row: Row) -> dict[str, Any]:
+        # What is False may be left out of an answer.
+        return {"public": row.get("public") is True, **super().derived(row)}
+
+    def asked(self, outputs: Inputs) -> dict[str, Any]:
+        # It may run with more, and no program that says what it asked for should replace it.
+        memory = outputs.get("requested_guest_mem_mb")
+        return {} if memory is None else {"guest_mem_mb": memory}
 
     def lacks(self, row: Row, inputs: Inputs) -> tuple[str, str] | None:
         if not self.needs_detail(inputs) or row.get("sshReady") is True:
@@ -305,7 +349,7 @@ class VmKind(MachineKind, resource=Vm):
     def _attach(self, vm: Remote, key: str) -> None:
         try:
             vm.send("POST", "/v1/vms/{id}/ssh-keys", {"sshKeyId": key}, repeatable=True)
-        except Conflict:
+        except (Conflict, Rejected):
             # What the API says to a second attach, after an answer that was lost, is unknown.
             if key not in self.actual(vm)["ssh_key_ids"]:
                 raise
@@ -313,11 +357,16 @@ class VmKind(MachineKind, resource=Vm):
     @in_place("disk_size_gb")
     def grow_disk(self, vm: Remote) -> None:
         size = vm.new["disk_size_gb"]
-        vm.act(
-            "/v1/vms/{id}/resize-disk",
-            {"newSizeGb": size},
-            done=lambda row: row.get("diskSizeGb") == size,
-        )
+        try:
+            vm.act(
+                "/v1/vms/{id}/resize-disk",
+                {"newSizeGb": size},
+                done=lambda row: row.get("diskSizeGb") == size,
+            )
+        except (Conflict, Rejected):
+            # One that was asked for already may not be carried out yet, and then shows nowhere.
+            if vm.recorded.get("disk_size_gb") != size:
+                raise
 
     @in_place("desired_state")
     def restart(self, vm: Remote) -> None:

@@ -76,10 +76,11 @@ class Webhook(Resource, module="openrelay", name="Webhook"):
     enabled: In[bool | None] = updates(default=None, absent=True, in_create=False)
     """False keeps the webhook and delivers nothing. Default: True."""
     secret_version: In[str | int | None] = updates(default=None, readable=False, in_create=False)
-    """Any text or number: a change regenerates the signing secret. Default: None."""
+    """Any text or number: another one regenerates the signing secret; the first value, and leaving
+    it out again, does not. Default: None."""
     adopt: In[bool | None] = setting(default=None, absent=False)
     """Take over an existing webhook of the same name instead of failing; its secret stays as it is,
-    and unknown here until `secret_version` changes. Default: False."""
+    and unknown here until `secret_version` changes from one value to another. Default: False."""
 
     secret: Out[str | None] = output(secret=True, readable=False)
     """The signing secret, `whsec_...`; None where the API never showed it to this stack."""
@@ -123,8 +124,8 @@ class WebhookKind(Kind, resource=Webhook):
 
     @in_place("secret_version")
     def regenerate_secret(self, webhook: Remote) -> None:
-        if webhook.fresh:
-            return
+        if None in (webhook.recorded.get("secret_version"), webhook.new.get("secret_version")):
+            return  # its first value, or none any more
         # A secret whose answer was lost is useless, so asking for another does no harm.
         path = "/v1/orgs/{org}/webhooks/{id}/regenerate-secret"
         answer = webhook.send("POST", path, repeatable=True, answers=dict)

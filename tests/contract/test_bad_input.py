@@ -21,6 +21,7 @@ from pulumi_openrelay.lifecycle.unknown import UNKNOWN, has_unknown
 from .examples import EXAMPLES
 from .support import KINDS, NAME, TOKENS, Stack, program
 
+VM = "openrelay:Vm"
 MORE = os.environ.get("BAD_INPUTS")
 TRIED = settings(
     max_examples=int(MORE or 60),
@@ -246,3 +247,46 @@ class TestOneInput:
         life, _ = stack.run(lambda: stack.life())
         _, problems = stack.run(lambda: life.check({}, inputs))
         assert name in dict(problems)
+
+
+class TestWhatThePricingDoesNotHave:
+    """Preview refuses of a VM what the API's own catalog rules out, and nothing else."""
+
+    def problems(self, **inputs: Any) -> list[tuple[str, str]]:
+        stack = needed(VM)
+        given = {**stack.resolved(EXAMPLES[VM].least), **inputs}
+        given = {name: value for name, value in given.items() if value is not None}
+        return stack.run(lambda: stack.life()[0].check({}, given)[1])
+
+    def test_a_size_that_is_not_there_is_refused_with_those_that_are(self) -> None:
+        cpu = {"gpu_model_id": None, "gpu_count": None}
+        assert self.problems(**cpu, resource_size="gigantic") == [
+            ("resource_size", "is not in the API's pricing; there are small, medium, large, xl")
+        ]
+        assert self.problems(**cpu, resource_size="small") == []
+        assert self.problems(**cpu, resource_size=UNKNOWN) == []
+
+    @pytest.mark.parametrize(("size", "refused"), [(9, True), (10, False), (4001, True)])
+    def test_a_disk_has_the_size_that_disks_may_have(self, size: int, refused: bool) -> None:
+        told = [("disk_size_gb", f"should be from 10 to 4000, not {size}")]
+        assert self.problems(disk_size_gb=size) == (told if refused else [])
+
+    def test_the_name_of_a_gpu_model_is_not_taken_for_its_id(self) -> None:
+        ((name, reason),) = self.problems(gpu_model_id="RTX 4090")
+        assert name == "gpu_model_id"
+        assert 'openrelay.gpu_model_id("RTX 4090")' in reason
+
+    def test_a_gpu_model_that_is_not_priced_may_be_there_all_the_same(self) -> None:
+        assert self.problems(gpu_model_id="of a reserved node") == []
+
+    def test_what_is_taken_over_need_not_be_on_offer(self) -> None:
+        assert self.problems(gpu_model_id="RTX 4090", name="x", adopt=True) == []
+
+    @pytest.mark.parametrize(
+        "pricing", [{}, [], {"cpu": [7], "gpu": [{"gpuModelName": []}], "vmDisk": []}, None]
+    )
+    def test_a_pricing_that_tells_nothing_refuses_nothing(self, pricing: Any) -> None:
+        kind = KINDS[VM]
+        inputs = {"resource_size": "x", "gpu_model_id": "y", "disk_size_gb": 10**9}
+        offered = kind.not_offered(inputs, lambda *_: True, {"/v1/pricing": pricing})
+        assert list(offered) == []

@@ -13,6 +13,7 @@ import pytest
 from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
+from .examples import EXAMPLES, KEYS
 from .support import (
     API_KEYS,
     NAME,
@@ -23,10 +24,12 @@ from .support import (
     create_request,
     failure,
     program,
+    resolved,
 )
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"
+INSTANCE = "relay:Instance"
 
 
 def answer_by(stack: Stack, handle: Callable[[Request], Answer]) -> None:
@@ -318,7 +321,7 @@ def test_a_key_that_is_answered_with_the_words_of_the_first_time_makes_another_m
     stack.assert_nothing_lost()
 
 
-@pytest.mark.parametrize("token", ["relay:Instance", API_KEY, *SETTINGS])
+@pytest.mark.parametrize("token", [INSTANCE, API_KEY, *SETTINGS])
 def test_a_server_that_knows_no_path_drops_nothing_from_the_state(token: str) -> None:
     """As where `relay:baseUrl` was typed with a path too many."""
     stack = Stack(token)
@@ -431,3 +434,116 @@ def test_a_leftover_is_ended_though_the_list_does_not_say_when_it_was_made(token
     stack.scheduler.clock.advance(60)
     stack.world.advance()
     stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(("token", "name"), [(SSH_KEY, "public_key"), (INSTANCE, "ssh_public_key")])
+class TestAPublicKey:
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_pub_file_is_taken_as_it_is_read(self, token: str, name: str, end: str) -> None:
+        stack, wanted = Stack(token), program(token, least=True, **{name: KEYS[0] + end})
+        bodies, handle = list[bytes](), stack.world.handle
+
+        def handled(request: Request) -> Answer:
+            bodies.append(request.body)
+            return handle(request)
+
+        answer_by(stack, handled)
+        stack.up(wanted)
+        assert [json.loads(b)[stack.kind.fields[name].wire] for b in bodies if b] == [KEYS[0]]
+        stack.refresh()
+        assert stack.up(wanted) == stack.up(program(token, least=True)) == []
+
+    def test_its_comment_is_refused_only_where_the_api_says_so(self, token: str, name: str) -> None:
+        stack, key = Stack(token), KEYS[0].replace("someone", "Ada, 100% $1")
+        given = program(token, least=True, **{name: key})[NAME].inputs
+        _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
+        refused = [(name, "should have a comment without a comma, $ or %")]
+        assert problems == ([] if token == INSTANCE else refused)
+        if token == INSTANCE:
+            stack.up(program(token, least=True, **{name: key}))
+
+
+@pytest.mark.parametrize(
+    ("token", "name"), [(HOOK, "secret_version"), ("relay:WebhookSecret", "rotation")]
+)
+def test_a_secret_that_receivers_use_is_ended_by_another_value_alone(token: str, name: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    new = list(EXAMPLES[token].updates[name].calls)
+    for value, calls in [(1, []), (2, new), (None, []), ("x", []), ("x", []), ("y", new)]:
+        assert stack.up(program(token, least=True, **{name: value})) == calls
+
+
+def test_an_adopted_webhook_keeps_its_secret_until_another_value_is_given() -> None:
+    mine = Stack(HOOK, "mine")
+    mine.up(program(HOOK, least=True, name="pager"))
+    theirs = Stack(HOOK, "theirs", beside=mine)
+    adopting = {"name": "pager", "adopt": True}
+    assert theirs.up(program(HOOK, least=True, **adopting, secret_version=1)) == []
+    assert theirs.record().outputs.get("secret") is None
+    again = theirs.up(program(HOOK, least=True, **adopting, secret_version=2))
+    assert again == ["regenerateOrgWebhookSecret"]
+    assert theirs.record().outputs["secret"]
+
+
+class TestAMachineThatDoesNotComeUp:
+    """What the next up does to it is what the failure of this one says."""
+
+    def test_one_that_is_stopped_meanwhile_is_started_again(self) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True)
+        stopped = {"status": "stopped", "status_reason": "auto_stopped_insufficient_balance"}
+
+        def stop(body: dict[str, Any]) -> None:
+            stack.world.call("PATCH", f"/_emulator/vms/{body['id']}", stopped)
+
+        on_answer(stack, "/vms/create", stop)
+        said = failure(stack, wanted)
+        assert "it is stopped: auto_stopped_insufficient_balance" in str(said)
+        assert "replaces" not in str(said)
+        assert stack.up(wanted) == ["restartVm"]
+
+    def test_an_adopted_one_that_fails_is_started_again(self) -> None:
+        mine = Stack(VM, "mine")
+        mine.up(program(VM, least=True, name="x"))
+        mine.another_hand({"status": "stopped"})
+        theirs = Stack(VM, "theirs", beside=mine)
+        wanted = resolved(mine, program(VM, least=True, name="x", adopt=True))
+        handle = mine.world.handle
+        on_answer(theirs, "/restart", lambda _: mine.another_hand({"status": "failed"}))
+        said = failure(theirs, wanted)
+        assert "it has failed" in str(said)
+        assert "replaces" not in str(said)
+        answer_by(theirs, handle)
+        assert theirs.up(wanted) == ["restartVm"]
+
+    def test_one_that_never_served_and_fails_is_replaced(self) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True)
+        stack.script({"type": "fail", "reason": "image_pull"})
+        assert "which replaces it" in str(failure(stack, wanted))
+        assert stack.up(wanted) == ["createVm", "terminateVm"]
+
+
+def test_a_key_that_the_api_does_not_know_is_not_taken_for_a_wrong_address() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    stack.world.faults.status(404, "POST", "/ssh-keys$", error="There is no such key.")
+    said = failure(stack, program(VM, least=True, ssh_key_ids=["key_nowhere"]))
+    assert "There is no such key" in str(said)
+    assert "check the ids that the program gives" in str(said)
+
+
+def test_an_end_that_the_api_cannot_carry_out_just_then_is_asked_for_again() -> None:
+    stack = Stack(INSTANCE)
+    stack.up(program(INSTANCE, least=True))
+    stack.world.faults.status(503, "POST", "/terminate$", code="INSTANCES_UNAVAILABLE")
+    stack.destroy()
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("bad", ["relay_sk swordfish", "relay_sk_swordfésh"])
+def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
+    stack, token = Stack("relay:InferenceCheck"), "relay:InferenceCheck"
+    given = program(token, least=True, api_key=bad)[NAME].inputs
+    _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
+    assert problems == [("api_key", "has characters that no key has")]
+    stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))

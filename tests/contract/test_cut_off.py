@@ -5,9 +5,19 @@ from __future__ import annotations
 
 import pytest
 
-from .support import THINGS, Death, OperationFailed, Stack, create_request, failure, program
+from .support import (
+    MACHINES,
+    THINGS,
+    Death,
+    OperationFailed,
+    Stack,
+    create_request,
+    failure,
+    program,
+)
 
 VM, HOOK, KEY = "openrelay:Vm", "openrelay:Webhook", "openrelay:SshKey"
+CLUSTER, API_KEY = "openrelay:InferenceCluster", "relay:ApiKey"
 
 
 def test_a_stop_that_was_refused_after_the_create_is_asked_for_again() -> None:
@@ -54,20 +64,78 @@ def test_what_an_update_did_before_it_was_killed_is_not_asked_for_again() -> Non
         stack.assert_nothing_lost()
 
 
-def test_a_second_attach_that_is_refused_does_no_harm_where_the_key_is_attached() -> None:
+def done_and_refused(stack: Stack, path: str, status: int, code: str | None = None) -> None:
+    """Let the API do what a POST asks for and refuse it: as it may answer a second one, after a
+    first whose answer was lost."""
+    action = {"type": "error_after_work", "status": status, "code": code}
+    rule = {"match": {"method": "POST", "path_regex": path}, "action": action, "times": None}
+    stack.world.faults.add(rule)
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_second_attach_that_is_refused_does_no_harm_where_the_key_is_attached(
+    status: int,
+) -> None:
     stack = Stack(VM)
     stack.up(program(VM, least=True))
     ids = [record.id for record in stack.engine.state if record.kind == KEY]
-    rule = {
-        "match": {"method": "POST", "path_regex": "/ssh-keys$"},
-        "action": {"type": "error_after_work", "status": 409},
-    }
-    stack.world.faults.add(rule)
+    done_and_refused(stack, "/ssh-keys$", status)
 
     stack.up(program(VM, least=True, ssh_key_ids=ids))
 
     keys = stack.world.call("GET", f"/v1/vms/{stack.record().id}/ssh-keys").json()
     assert sorted(key["id"] for key in keys if key["attached"]) == sorted(ids)
+
+
+@pytest.mark.parametrize("status", [400, 409])
+class TestARevokedKey:
+    """What the API says to a second revoke is unknown."""
+
+    def test_it_can_be_deleted(self, status: int) -> None:
+        stack = Stack(API_KEY)
+        stack.up(program(API_KEY, enabled=False))
+        done_and_refused(stack, "/revoke$", status)
+        assert stack.destroy() == ["revokeKey", "deleteKey"]
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("enabled", [False, True])
+    def test_it_is_as_the_program_says_though_that_is_refused_as_done(
+        self, status: int, enabled: bool
+    ) -> None:
+        stack = Stack(API_KEY)
+        stack.up(program(API_KEY, enabled=not enabled))
+        done_and_refused(stack, "revoke$", status)
+        stack.up(program(API_KEY, enabled=enabled))
+        stack.refresh()
+        assert stack.record().outputs["enabled"] is enabled
+
+    def test_one_that_is_not_as_the_program_says_is_told_of(self, status: int) -> None:
+        stack = Stack(API_KEY)
+        stack.up(program(API_KEY))
+        stack.world.faults.status(status, "POST", "/revoke$", error="Not today.", times=None)
+        assert "Not today" in str(failure(stack, program(API_KEY, enabled=False)))
+
+
+class TestASecondTerminateThatIsRefused:
+    """What the API says to one of a machine that has ended is not known of all kinds."""
+
+    @pytest.mark.parametrize("token", MACHINES)
+    def test_it_does_no_harm_where_another_hand_has_ended_the_machine(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        stack.another_hand({"status": "terminated"})
+        done_and_refused(stack, "/terminate$", 409)
+        stack.destroy()
+        stack.assert_nothing_lost()
+
+    def test_it_is_not_repeated_for_minutes_where_it_comes_after_a_lost_answer(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, least=True))
+        done_and_refused(stack, "/terminate$", 409, "INVALID_CLUSTER_STATE")
+        began = stack.scheduler.clock.seconds
+        stack.destroy()
+        assert stack.scheduler.clock.seconds - began < 60.0
+        stack.assert_nothing_lost()
 
 
 def test_a_machine_that_somebody_ended_is_said_to_have_ended_when_it_is_to_change() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pulumi_openrelay.config import REVIEW_KEY
+from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 
-from .examples import EXAMPLES, Drift, Update
+from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
+from .test_close_calls import answer_by, on_answer
 
+VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
 DRIFTS = [
     (token, name, least)
     for token in TOKENS
@@ -73,6 +77,97 @@ def test_a_disk_that_another_hand_has_grown_never_costs_the_machine() -> None:
     assert stack.record().outputs["disk_size_gb"] == 400
     assert stack.up(program("openrelay:Vm")) == []
     assert stack.record().id == made
+
+
+def test_a_disk_whose_resize_the_api_has_only_recorded_is_asked_for_once() -> None:
+    """It goes on telling the old size, which no other hand can bring back."""
+    stack = Stack("openrelay:Vm")
+    stack.up(program("openrelay:Vm"))
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        return Answer(204) if request.path.endswith("/resize-disk") else handle(request)
+
+    answer_by(stack, handled)
+    stack.up(program("openrelay:Vm", disk_size_gb=200, desired_state="stopped"))
+    grown = program("openrelay:Vm", disk_size_gb=200)
+    on_answer(stack, "/restart", lambda _: stack.another_hand({"status": "failed"}))
+    assert "it has failed" in str(failure(stack, grown))
+    answer_by(stack, handle)  # which takes no resize of a machine that has failed
+    stack.up(grown)
+
+    stack.refresh()
+
+    assert stack.record().outputs["disk_size_gb"] == 120
+    assert stack.up(grown) == []
+
+
+def without_false(stack: Stack) -> None:
+    """Let no answer of the API tell that a VM is not public."""
+    handle = stack.world.handle
+
+    def told(body: Any) -> Any:
+        if isinstance(body, list):
+            return [told(part) for part in body]
+        if not isinstance(body, dict):
+            return body
+        return {k: told(v) for k, v in body.items() if (k, v) != ("public", False)}
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        return replace(answer, body=json.dumps(told(json.loads(answer.body))).encode())
+
+    answer_by(stack, handled)
+
+
+class TestAModelAllowlistThatAnotherHandLifts:
+    ALLOWLIST = "relay:ModelAllowlist"
+
+    def lifted(self) -> Stack:
+        stack = Stack(self.ALLOWLIST)
+        stack.up(program(self.ALLOWLIST))
+        path = "/v2/customer/model-allowlist"
+        lift = By("PATCH", path, {"model_allowlist": None}, path, "model_allowlist")
+        stack.another_hand(lift)
+        assert stack.seen(lift) is None
+        return stack
+
+    def test_it_is_set_again_after_a_refresh(self) -> None:
+        stack = self.lifted()
+        stack.refresh()
+        assert stack.up(program(self.ALLOWLIST)) == ["updateModelAllowlist"]
+        stack.refresh()
+        assert stack.up(program(self.ALLOWLIST)) == []
+
+    def test_a_delete_leaves_it_lifted_as_it_was_found(self) -> None:
+        stack = self.lifted()
+        stack.refresh()
+        stack.destroy()
+        path = "/v2/customer/model-allowlist"
+        assert stack.world.call("GET", path).json()["model_allowlist"] is None
+
+
+class TestAPublicVmWhoseAnswersLeaveOutWhatIsFalse:
+    def test_closed_by_another_hand_it_is_opened_again(self) -> None:
+        stack = Stack(VM)
+        without_false(stack)
+        stack.up(program(VM, public=True))
+        stack.another_hand({"public": False})
+        stack.refresh()
+        assert stack.up(program(VM, public=True)) == ["setVmVisibility"]
+
+    @pytest.mark.parametrize("by", ["the program", "another hand"])
+    def test_closed_it_is_recorded_as_closed(self, by: str) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True)
+        without_false(stack)
+        stack.up(program(VM, least=True, public=by == "the program"))
+        if by == "another hand":
+            stack.another_hand({"public": True})
+            stack.refresh()
+        assert stack.up(wanted) == ["setVmVisibility"]
+        assert stack.record().outputs["public"] is False
+        stack.refresh()
+        assert stack.up(wanted) == []
 
 
 @pytest.mark.parametrize("token", THINGS)
@@ -189,29 +284,30 @@ class TestUnknownStatus:
         stack.assert_nothing_lost()
 
 
+def imported(stack: Stack, token: str, *, least: bool) -> Record:
+    """The record that `pulumi import --file` makes of an entry, with the made one's name."""
+    stack.up(program(token, least=least))
+    made = stack.record()
+
+    def enter() -> dict[str, Any]:
+        life, call = stack.life()
+        return entry(life.session, call, life.kind, made.id, NAME)
+
+    written = stack.run(enter)
+    assert written["id"] == made.id
+    assert written["type"].endswith(token)
+    made.inputs, made.outputs = opened(written["inputs"]), opened(written["outputs"])
+    return made
+
+
 @pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
 @pytest.mark.parametrize("token", KNOWN)
 class TestImported:
     """What one stack made, another takes in by its id."""
 
-    def imported(self, stack: Stack, token: str, *, least: bool) -> Record:
-        """The record that `pulumi import --file` makes of an entry, with the made one's name."""
-        stack.up(program(token, least=least))
-        made = stack.record()
-
-        def enter() -> dict[str, Any]:
-            life, call = stack.life()
-            return entry(life.session, call, life.kind, made.id, NAME)
-
-        written = stack.run(enter)
-        assert written["id"] == made.id
-        assert written["type"].endswith(token)
-        made.inputs, made.outputs = opened(written["inputs"]), opened(written["outputs"])
-        return made
-
     def test_the_next_preview_is_clean(self, token: str, least: bool) -> None:
         stack = Stack(token)
-        name = self.imported(stack, token, least=least).outputs.get("name")
+        name = imported(stack, token, least=least).outputs.get("name")
         assert stack.up(program(token, least=least, name=name)) == []
         assert stack.asked == []
 
@@ -224,7 +320,7 @@ class TestImported:
             if not field.readable or (least and update.to == field.absent):
                 continue
             stack = Stack(token)
-            record = self.imported(stack, token, least=least)
+            record = imported(stack, token, least=least)
             made, name = record.id, record.outputs.get("name")
             stack.refresh()
             changes = {"name": name, changed: update.to, **update.beside}
@@ -233,6 +329,25 @@ class TestImported:
             assert stack.record().id == made
             stack.destroy()
             stack.assert_nothing_lost()
+
+
+def test_the_memory_of_an_imported_vm_is_what_was_asked_for_and_not_what_it_runs_with() -> None:
+    stack = Stack(VM)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and "guestMemMb" in body:
+            body |= {"guestMemMb": 32_768, "requestedGuestMemMb": 20_000}
+            answer = replace(answer, body=json.dumps(body).encode())
+        return answer
+
+    answer_by(stack, handled)
+    imported(stack, VM, least=True)
+    assert stack.record().outputs["guest_mem_mb"] == 32_768
+    given = {"name": stack.record().outputs["name"], "guest_mem_mb": 20_000}
+    assert stack.up(program(VM, least=True, **given)) == []
 
 
 def opened(bag: dict[str, Any]) -> dict[str, Any]:
@@ -295,3 +410,110 @@ def test_where_the_key_of_a_review_is_left_in_the_environment_nothing_is_replace
     assert told is not None
     assert "is for reviews alone; nothing was created; unset it" in told
     assert stack.alive() == stack.recorded() == {made}
+
+
+class TestARate:
+    """`rate_cents_per_hour` is what a machine bills, as far as the API says."""
+
+    def rate(self, stack: Stack) -> Any:
+        stack.refresh()
+        rate = stack.record().outputs.get("rate_cents_per_hour")
+        stack.refresh()
+        assert stack.record().outputs.get("rate_cents_per_hour") == rate
+        return rate
+
+    @pytest.mark.parametrize("token", [VM, CLUSTER])
+    def test_it_is_nothing_while_another_hand_has_it_stopped(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        full = self.rate(stack)
+        assert full > 0
+        stack.another_hand({"status": "stopped"})
+        assert self.rate(stack) == 0
+        stack.another_hand({"status": "running"})
+        assert self.rate(stack) == full
+
+    def test_it_is_nothing_while_its_node_is_away(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        stack.another_hand({"status": "interrupted"})
+        assert self.rate(stack) == 0
+
+    @pytest.mark.parametrize("token", [VM, CLUSTER])
+    def test_of_one_that_has_failed_it_is_not_known(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True, replica_count=2 if token == CLUSTER else None))
+        stack.another_hand({"status": "failed"})
+        assert self.rate(stack) is None
+
+    def test_it_is_nothing_of_one_that_is_never_charged(self) -> None:
+        stack = Stack(VM)
+        handle = stack.world.handle
+
+        def handled(request: Request) -> Answer:
+            answer = handle(request)
+            if not request.path.endswith("/detail"):
+                return answer
+            free = {**json.loads(answer.body), "nonBillable": True}
+            return replace(answer, body=json.dumps(free).encode())
+
+        answer_by(stack, handled)
+        stack.up(program(VM, least=True))
+        assert stack.record().outputs["rate_cents_per_hour"] == 0
+        assert self.rate(stack) == 0
+
+    def test_of_a_cluster_that_another_hand_has_scaled_it_is_that_of_its_replicas(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER))
+        full = self.rate(stack)
+        stack.another_hand({"replica_count": 1})
+        assert self.rate(stack) * 2 == full
+
+    def test_of_a_cluster_that_is_started_while_the_pricing_is_away_it_is_not_known(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER))
+        stack.another_hand({"status": "stopped"})
+        assert self.rate(stack) == 0
+        stack.another_hand({"status": "running"})
+        stack.world.faults.status(500, "GET", "/pricing$", times=None)
+        assert self.rate(stack) is None
+
+
+@pytest.mark.parametrize("token", ["relay:ApiKey", "relay:Instance"])
+def test_a_list_whose_pages_have_no_cursors_drops_nothing_from_the_state(token: str) -> None:
+    stack = Stack(token, page_size=1, page_size_max=1)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and "next_cursor" in body:
+            answer = replace(answer, body=json.dumps({**body, "next_cursor": None}).encode())
+        return answer
+
+    answer_by(stack, handled)
+    declared = program(token, least=True)[NAME]
+    wanted = {f"one-{n}": declared for n in range(3)}
+    stack.up(wanted)
+    recorded = stack.recorded()
+    stack.refresh()
+    assert stack.recorded() == recorded == stack.alive()
+    assert stack.up(wanted) == []
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_an_empty_list_that_the_api_calls_null_is_empty(token: str) -> None:
+    stack = Stack(token)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        if isinstance(body, dict) and body.get("items") == []:
+            answer = replace(answer, body=json.dumps({**body, "items": None}).encode())
+        return answer
+
+    answer_by(stack, handled)
+    stack.up(program(token))
+    stack.refresh()
+    stack.assert_nothing_lost()

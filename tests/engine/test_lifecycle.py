@@ -71,7 +71,7 @@ BEFORE = """
     relay.Webhook("moved", url="http://127.0.0.1:9/a")
     relay.Webhook("retuned", url="http://127.0.0.1:9/a", events=["vm.running"])
     relay.Webhook("silenced", url="http://127.0.0.1:9/a")
-    relay.Webhook("rekeyed", url="http://127.0.0.1:9/a")
+    relay.Webhook("rekeyed", url="http://127.0.0.1:9/a", secret_version=1)
 """
 
 AFTER = """

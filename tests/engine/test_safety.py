@@ -85,7 +85,8 @@ def test_a_name_that_is_taken_is_refused_and_adopt_takes_it_over(
     assert refused.errors == [
         f"inference cluster 'llm': one of the name 'shared' exists already ({cluster}); nothing "
         "was created; name the old resource in `aliases` if this one was renamed, take it over "
-        "with adopt=True, import it if a run that was cut off made it, or choose another name"
+        "with adopt=True, import it with `pulumi-openrelay import` if a run that was cut off made "
+        "it, or choose another name"
     ]
     assert grace.up(program.replace("replica_count", "adopt=True, replica_count")).code == 0
     assert len(cloud.world.live_clusters()) == 1

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pulumi
 import pytest
 from click.testing import CliRunner, Result
 from pulumi.dynamic.dynamic import serialize_provider
 
 import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
+from pulumi_openrelay import SshKey
 from pulumi_openrelay.cli.imports import import_
 from pulumi_openrelay.emulator import ServedWorld, World, serve
 from pulumi_openrelay.errors import OpenRelayError
@@ -164,6 +166,19 @@ class TestCommand:
         assert result.exit_code == 1
         assert "OPENRELAY_API_KEY" in result.output
         assert "Traceback" not in result.output
+
+
+class TestPulumisOwnWay:
+    """`ResourceOptions(import_=...)` would ask a provider that nothing names."""
+
+    def test_it_is_refused_with_the_commands_that_do_it(self) -> None:
+        with pytest.raises(pulumi.RunError) as error:
+            SshKey("laptop", pulumi.ResourceOptions(import_="key_1"), public_key=KEY)
+        assert str(error.value) == (
+            "SshKey 'laptop' cannot be imported by import_: run `pulumi-openrelay import SshKey "
+            "key_1 --name laptop > it.json` and `pulumi import --file it.json "
+            "--generate-code=false`, and take import_ out of the program"
+        )
 
 
 class TestNouns:

@@ -60,7 +60,7 @@ def _require_offer(body: dict[str, Any]) -> Offer:
 def _require_key(offer: Offer, line: str) -> str:
     """The key's fingerprint."""
     try:
-        kind, encoded, _ = openssh.parse(line)
+        kind, encoded, _ = openssh.parse(line, any_comment=True)  # no document says more
     except ValueError as error:
         raise _wrong("ssh_public_key", str(error)) from error
     if kind not in offer.key_types:

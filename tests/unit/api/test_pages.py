@@ -86,6 +86,28 @@ def test_a_page_without_items_is_not_taken_for_an_empty_one(items: Any) -> None:
         read(answer(200, {"data": []}), pages=Pages())
 
 
+def test_null_is_an_empty_list_where_that_costs_nothing() -> None:
+    """A thing that is not in it is asked for by its id before it is taken for gone."""
+    assert read(answer(200, {"items": None}), pages=Pages(null=True))[0] == {}
+    with pytest.raises(AnswerLost):
+        read(answer(200, {}), pages=Pages(null=True))
+
+
+def test_a_list_that_goes_on_without_a_cursor_goes_on_after_its_last_item() -> None:
+    """Else everything on its other pages would be taken for gone."""
+    on = {"has_more": True, "nextCursor": None}
+    pages = Pages(more="has_more")
+    rows, wire = read(page("a", "b", **on), page("c", **on), page("d", has_more=False), pages=pages)
+    assert list(rows) == ["a", "b", "c", "d"]
+    assert [sent.query.get("cursor") for sent in wire.sent] == [None, "b", "c"]
+
+
+@pytest.mark.parametrize("ids", [[], ["a"]])
+def test_a_list_that_goes_on_nobody_knows_where_is_an_error(ids: list[str]) -> None:
+    with pytest.raises(AnswerLost, match="goes on, and not where"):
+        read(page(*ids, has_more=True), pages=Pages(more="has_more"))
+
+
 @pytest.mark.parametrize("paged", [True, False])
 def test_the_wrong_kind_of_list_is_not_taken_for_an_empty_one(paged: bool) -> None:
     with pytest.raises(AnswerLost):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.api.relay import Relay
+from pulumi_openrelay.api.transport import WireRequest
 from pulumi_openrelay.config import RelaySettings
 from pulumi_openrelay.errors import (
     ApiError,
@@ -77,6 +78,52 @@ def test_missing_credits_are_told_in_dollars(money: dict[str, float]) -> None:
 def test_the_field_that_is_wrong_is_named() -> None:
     told = error(422, "VALIDATION_ERROR", "Not in the catalog.", detail={"field": "image"})
     assert told.message == "image: Not in the catalog"
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        (
+            [{"loc": ["body", "max_lifetime_hours"], "msg": "Input should be less than 100"}],
+            "max_lifetime_hours: Input should be less than 100",
+        ),
+        (
+            [{"loc": ["body", "a", 0], "msg": "x"}, {"loc": ["body"], "msg": "y"}, {"msg": "z"}],
+            "a.0: x; y; z",
+        ),
+        (["x", None, 7], "x; None; 7"),
+        ([], ""),
+        ({"msg": "x"}, ""),
+    ],
+)
+def test_a_list_of_problems_is_told_with_the_field_of_each(detail: Any, told: str) -> None:
+    body = {"detail": detail}
+    assert Relay(BOTH).error(answer(422, body), body).message == told
+
+
+def asked(method: str, path: str) -> WireRequest:
+    return WireRequest(method, f"https://relaygpu.com{path}", {}, {}, None)
+
+
+def test_no_capacity_is_only_what_asks_for_some_may_lack() -> None:
+    body = {"detail": "x", "error": {"code": "INSTANCES_UNAVAILABLE", "message": "x"}}
+    for method, path, kind in (
+        ("POST", "/v2/instances", NoCapacity),
+        ("POST", "/v2/instances/ins_1/terminate", ServerError),
+        ("GET", "/v2/instances", ServerError),
+    ):
+        told = Relay(BOTH).error(answer(503, body), body, asked(method, path))
+        assert type(told) is kind, (method, path)
+
+
+def test_a_404_of_a_change_is_about_what_it_names_and_not_about_the_address() -> None:
+    body = {"detail": "Not Found"}
+    for method, advice in (
+        ("GET", "check relay:baseUrl"),
+        ("POST", "check the ids that the program gives"),
+    ):
+        told = Relay(BOTH).error(answer(404, body), body, asked(method, "/v2/instances"))
+        assert told.advice == advice
 
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"detail": []}, {"error": "x"}, {"error": {}}])

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
 from pulumi_openrelay.api.transport import GRACE_SECONDS, HttpxTransport, WireRequest
 from pulumi_openrelay.caller import Direct
-from pulumi_openrelay.errors import AnswerLost, Interrupted, Unreachable
+from pulumi_openrelay.errors import AnswerLost, Interrupted, Misconfigured, Unreachable
 
 TRANSPORT = HttpxTransport()
 """As in the plugin, one for as long as it lives."""
@@ -101,6 +102,33 @@ def test_behind_a_proxy_that_fails_nothing_was_sent_and_it_is_the_proxy_that_is_
     assert f"api.example.com cannot be reached through the proxy {address} (" in error.value.what
     assert "swordfish" not in error.value.what
     assert "proxy" in str(error.value.advice)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://ada:swordfish@h:1", "ftp://ada:swordfish@h:1", "http://ada:swordfish@h:port"],
+)
+def test_a_proxy_that_cannot_be_used_is_one_sentence_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(Misconfigured) as error:
+        HttpxTransport().send(request("https://api.example.com", "POST"), Caller())
+    assert error.value.what == "the environment names a proxy that is no HTTP proxy"
+    assert "HTTPS_PROXY and ALL_PROXY" in str(error.value.advice)
+
+
+@pytest.mark.parametrize("key", ["swordfish\n", "swordfésh"])
+def test_a_key_that_no_header_can_have_is_one_sentence_without_it(key: str) -> None:
+    wire = replace(request("http://127.0.0.1:9"), headers={"x-api-key": key})
+    with pytest.raises(Misconfigured) as error:
+        TRANSPORT.send(wire, Caller())
+    assert error.value.what == "the request's x-api-key has characters that no header has"
+
+
+def test_a_host_that_is_none_is_one_sentence() -> None:
+    with pytest.raises(Misconfigured, match="openrelay:apiUrl is no URL"):
+        TRANSPORT.send(request("http://☃.example.com"), Caller())
 
 
 @pytest.mark.parametrize(
