@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import Ambiguous
 from .declare import made_at
-from .journal import Note
-from .make import CLOCK_SECONDS, Maker
+from .make import Maker, may_be_of
 from .remote import SETTLE_SECONDS, describe
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
+    from .journal import Note
 
-LATEST_SECONDS = 600.0
-"""How long after it was sent a create may still do its work."""
 RECENT_SECONDS = 3600.0
 """Whoever was made longer ago is no leftover worth a warning."""
 
@@ -227,18 +225,6 @@ class AlikeMaker(Maker):
 
 def _ids(rows: Iterable[Row]) -> str:
     return ", ".join(sorted(row["id"] for row in rows))
-
-
-def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
-    """Whether the create that the note is about may have made it."""
-    if note.made is not None or note.found is not None:
-        return bool(row["id"] == note.made)
-    made = made_at(kind, row)
-    return (
-        row["id"] not in note.before
-        and made is not None
-        and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
-    )
 
 
 def cut_off(kind: Kind, row: Row) -> str:

@@ -28,7 +28,7 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, Role
+from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, WAS, Role
 from .journal import Note
 from .make import Maker, end_left
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
@@ -160,6 +160,7 @@ class Lifecycle:
         # After `--target-replace` what it finds may be the recorded one.
         served = found == "adopted" or (found is not None and kind.may_have_served(row))
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
+        outputs[WAS] = maker.ids_before(remote.id)
         try:
             outputs |= {**self._facts(row), **self._whose()}
             if "adopted" in kind.fields:
@@ -187,12 +188,14 @@ class Lifecycle:
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
+            maker.hand_over()
             raise FailedRecorded(
                 sentences.created(kind.noun, call.name, remote.id, reason),
                 remote.id,
                 outputs,
                 inputs,
             ) from error
+        maker.hand_over()
         return remote.id, settled
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
@@ -347,7 +350,8 @@ class Lifecycle:
 
     def _own(self, resource_id: str, outputs: Bag) -> None:
         """This is the resource's recorded id, so that a create of another knows it."""
-        self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
+        history = self.session.history
+        history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS))
         note = self._note(outputs)
         if note is not None and resource_id not in note.before:
             # What it is about is recorded.

@@ -11,21 +11,26 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
 from .examples import EXAMPLES, KEYS
+from ..simulation.journal import Notes
 from .support import (
     API_KEYS,
+    MACHINES,
     NAME,
     SETTINGS,
     Death,
     OperationFailed,
+    Program,
     Stack,
     create_request,
     failure,
     program,
     resolved,
 )
+from .test_bad_days import one_replacement
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"
@@ -547,3 +552,135 @@ def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
     _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
     assert problems == [("api_key", "has characters that no key has")]
     stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))
+EITHER = pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
+
+
+@EITHER
+@pytest.mark.parametrize("token", MACHINES)
+class TestWhatAProgramRetains:
+    """With `retain_on_delete` the engine forgets a machine and lets it live: to this resource, it
+    looks like what a killed create has left."""
+
+    def test_it_outlives_every_later_replacement(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        made = []
+        for changed in (False, True, False, True):
+            stack.up(retained(token, changed=changed, least=least))
+            made.append(stack.record().id)
+        stack.scheduler.clock.advance(60)
+        stack.up(retained(token, changed=True, least=least))
+        assert stack.alive() == {*made}
+        assert len({*made}) == 4
+
+    def test_it_outlives_one_that_is_added_again(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        kept = stack.record().id
+        self.remove(stack)
+        stack.up(retained(token, changed=True, least=least))
+        second = stack.record().id
+        stack.scheduler.clock.advance(60)
+        stack.up(retained(token, least=least, changed=True))
+        assert stack.alive() == {kept, second}
+
+        # Nor is it forgotten by what comes after that.
+        stack.up(retained(token, least=least, timeout=0.0))
+        assert stack.alive() == {kept, second, stack.record().id}
+
+    def test_it_outlives_one_that_is_added_again_where_no_note_of_it_is(
+        self, token: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        kept = stack.record().id
+        self.remove(stack)
+        stack.journal = Notes()
+        stack.up(retained(token, changed=True, least=least))
+        stack.scheduler.clock.advance(60)
+        assert stack.alive() == {kept, stack.record().id}
+
+    def test_it_outlives_a_replacement_of_what_an_earlier_release_has_recorded(
+        self, token: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        first = stack.record().id
+        stack.up(retained(token, changed=True, least=least))
+        second, stack.journal = stack.record().id, Notes()
+        del stack.record().outputs[WAS]
+        stack.up(retained(token, least=least))
+        stack.scheduler.clock.advance(60)
+        assert stack.alive() == {first, second, stack.record().id}
+
+    @staticmethod
+    def remove(stack: Stack) -> None:
+        """Take it out of the program."""
+        others = {n: d for n, d in retained(stack.token, least=True).items() if n != NAME}
+        stack.up(others)
+        assert stack.recorded() == set()
+
+
+def retained(token: str, *, changed: bool = False, least: bool, **more: Any) -> Program:
+    """The example with `retain_on_delete`. changed: with a change that needs a new one."""
+    changes = {"name": None, **(one_replacement(token) if changed else {})}
+    whole = program(token, least=least, **changes)
+    return {**whole, NAME: replace(whole[NAME], retain=True, **more)}
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+class TestOneThatNothingProvesToBeALeftover:
+    def test_it_is_told_once_with_its_rate_and_left(self, token: str) -> None:
+        """What was made before `pulumi state delete`, or by a run that was killed on another
+        machine, with other inputs."""
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        kept = stack.record()
+        stack.engine.state.remove(kept)
+        stack.journal = Notes()
+        stack.engine.warnings.clear()
+
+        stack.up(program(token, least=True, **one_replacement(token)))
+
+        rate = kept.outputs.get("rate_cents_per_hour")
+        known = kept.id if rate is None else f"{kept.id}, {rate} cents an hour"
+        told = (
+            f"another {stack.kind.noun} of this resource is left as it is, because a state may "
+            f"have recorded it: {known}; it goes on billing: if "
+            f"`pulumi-openrelay leftovers` lists it, end it unless somebody needs it"
+        )
+        assert [line for line in stack.engine.warnings if kept.id in line] == [told]
+        assert stack.alive() == {kept.id, stack.record().id}
+
+    def test_it_is_taken_over_where_the_inputs_are_the_same(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        kept = stack.record()
+        stack.engine.state.remove(kept)
+        stack.journal = Notes()
+        stack.up(program(token, least=True))
+        assert stack.record().id == kept.id
+        stack.assert_nothing_lost()
+
+    def test_what_a_killed_replacement_has_left_is_ended_without_a_note_too(
+        self, token: str
+    ) -> None:
+        """The record of what it was to replace tells that it was never recorded."""
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        changed = one_replacement(token)
+        for request in range(1, 40):
+            stack.death = Death(request, after_the_work=True)
+            assert failure(stack, program(token, least=True, **changed)) is not None
+            if len(stack.alive()) == 2:
+                break
+            stack.scheduler.clock.advance(5)
+        (left,) = stack.alive() - stack.recorded()
+        stack.death, stack.journal = None, Notes()
+        stack.scheduler.clock.advance(5)
+
+        more = {"gpu_count": 4} if token == VM else {"image_url": "another:1"}
+        stack.up(program(token, **{"least": True, **changed, **more}))
+
+        stack.scheduler.clock.advance(60)
+        assert left not in stack.alive()
+        stack.assert_nothing_lost()
