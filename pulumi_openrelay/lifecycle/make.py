@@ -24,6 +24,7 @@ from ..errors import (
 )
 from . import naming
 from .declare import facts, made_at
+from .diff import diff
 from .fields import OWNER
 from .journal import Note
 from .remote import (
@@ -101,10 +102,15 @@ class Maker:
         others = [row for row in self._living() if not self._has_my_name(row)]
         anothers = self._session.history.anothers(self._call.urn)
         twins = [row for row in others if row["id"] not in anothers and self._is_twin(row)]
-        if twins and self._inputs.get("adopt"):
-            return self._only(twins), "adopted"
+        # A change that replaces a recorded machine asks for a new one.
+        anew = kind.bills and self._replaced_id is not None
+        if twins and self._inputs.get("adopt") and not anew:
+            return self._adoptable(self._only(twins)), "adopted"
         if twins and not kind.create.idempotent:
-            raise kind.taken(twins[0])
+            taken = kind.taken(twins[0])
+            if self._inputs.get("adopt"):
+                taken.advice = "choose another name: adopt=True replaces no recorded machine"
+            raise taken
         claims = self._session.history.claims_name(self._call.urn, kind.token, name)
         if not claims and not kind.create.idempotent:
             raise OpenRelayError(
@@ -457,6 +463,22 @@ class Maker:
                 "import the right one with `pulumi-openrelay import`, or give another name",
             )
         return twins[0]
+
+    def _adoptable(self, row: Row) -> Row:
+        """It. Raises OpenRelayError where only a new one could be as the program asks."""
+        kind, now = self._kind, self._up_to_date(row)
+        told = {**facts(kind, now), **kind.derived(now)}
+        differs = [
+            f"{name} is {told[name]!r} and not {self._inputs.get(name)!r}"
+            for name in diff(kind, told, {**told, OWNER: ""}, self._inputs).replaces
+            if name in told and kind.fields[name].is_input and name != kind.name_key
+        ]
+        if differs:
+            raise OpenRelayError(
+                f"adopt=True fits {row['id']}, whose {', whose '.join(differs)}",
+                "ask for what it has, or give another name to have a new one",
+            )
+        return row
 
     def _end_later(self, row: Row) -> None:
         """End what an attempt of this very resource left, once the new one stands, unless a state

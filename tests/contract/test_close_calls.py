@@ -552,6 +552,60 @@ def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
     _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
     assert problems == [("api_key", "has characters that no key has")]
     stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))
+class TestAdopt:
+    """It takes over what another hand has made, whose shape it cannot change."""
+
+    @pytest.mark.parametrize(
+        ("token", "wanted", "said"),
+        [
+            (VM, {"gpu_count": 4}, "gpu_count is 1 and not 4"),
+            (CLUSTER, {"image_url": "another:1"}, "image_url is 'vllm/vllm-openai:v0.6' and not"),
+        ],
+    )
+    def test_it_refuses_one_of_another_shape(
+        self, token: str, wanted: dict[str, Any], said: str
+    ) -> None:
+        mine = Stack(token, "mine")
+        mine.up(program(token, least=True, name="shared"))
+        theirs = Stack(token, "theirs", beside=mine)
+        asked = program(token, least=True, name="shared", adopt=True, **wanted)
+
+        refused = failure(theirs, resolved(mine, asked))
+
+        assert refused is not None
+        assert f"adopt=True fits {mine.record().id}, whose {said}" in refused
+        assert "nothing was created; ask for what it has, or give another name" in refused
+        assert theirs.recorded() == set()
+
+    def test_what_was_adopted_and_replaced_is_not_adopted_again(self) -> None:
+        mine = Stack(VM, "mine")
+        mine.up(program(VM, least=True, name="shared"))
+        theirs = Stack(VM, "theirs", beside=mine)
+        ids = []
+        for count in (1, 2, 4, 1):
+            asked = program(VM, least=True, name="shared", adopt=True, gpu_count=count)
+            theirs.up(resolved(mine, asked))
+            assert theirs.record().outputs["gpu_count"] == count
+            ids.append(theirs.record().id)
+        assert ids[0] == mine.record().id
+        assert len({*ids}) == 4
+        theirs.scheduler.clock.advance(60)
+        assert theirs.alive() == {ids[0], ids[-1]}
+
+    def test_a_name_that_no_second_one_may_have_is_not_said_to_be_adoptable(self) -> None:
+        mine = Stack(CLUSTER, "mine")
+        mine.up(program(CLUSTER, least=True, name="shared"))
+        theirs = Stack(CLUSTER, "theirs", beside=mine)
+        theirs.up(program(CLUSTER, least=True, name="own"))
+        own = theirs.record().id
+
+        said = failure(theirs, program(CLUSTER, least=True, name="shared", adopt=True))
+
+        assert said is not None
+        assert f"exists already ({mine.record().id}); nothing was created; choose another" in said
+        assert theirs.record().id == own
+
+
 EITHER = pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
 
 
