@@ -72,7 +72,7 @@ class Maker:
         self._spent = {self._replaced_id}
         """Ids of what is not what is to be made, though a repeated key may answer with it."""
         self._began = call.now()
-        self._first = 0.0
+        self._first = self._looked = 0.0
         self._before: Rows = {}
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
@@ -92,7 +92,8 @@ class Maker:
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
         kind, name = self._kind, self._name
-        self._before = self._rows(self._began)
+        self._looked = self._api_time()
+        self._before = self._rows(self._call.now())
         row = self._left_by_name() or self._left_unseen()
         if self._earlier is not None:
             # By now the list shows what it was about.
@@ -149,9 +150,10 @@ class Maker:
         note, row = self._earlier, None
         if note is None or self._kind.create.idempotent:
             return None
-        settled = self._settled_at(note)
-        while row is None and self._api_time() < settled and not self._shows(note):
+        settled, looked = self._settled_at(note), self._looked
+        while row is None and looked < settled and not self._shows(note):
             self._call.wait(2.0)
+            looked = self._api_time()  # the answer may be long on its way
             self._before = self._rows(self._call.now())
             row = self._left_by_name()
         return row

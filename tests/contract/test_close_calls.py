@@ -376,6 +376,31 @@ def test_what_a_killed_create_made_is_ended_though_the_program_changes_and_the_l
     stack.assert_nothing_lost()
 
 
+def test_what_a_killed_create_made_is_found_though_the_answer_that_misses_it_takes_its_time() -> (
+    None
+):
+    """A list tells what was when it was asked for."""
+    stack, wanted = Stack(CLUSTER, list_lag_seconds=8.0), program(CLUSTER, least=True)
+    stack.death = Death(create_request(CLUSTER, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    handle, slow = stack.world.handle, ["/clusters"]
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if slow and request.method == "GET" and request.path.endswith(slow[0]):
+            slow.clear()
+            stack.scheduler.clock.advance(25)
+        return answer
+
+    answer_by(stack, handled)
+
+    stack.up(wanted)
+
+    assert not slow
+    stack.assert_nothing_lost()
+
+
 @pytest.mark.parametrize("token", [HOOK, API_KEY])
 def test_what_one_list_misses_is_changed_all_the_same(token: str) -> None:
     stack = Stack(token)
