@@ -145,6 +145,7 @@ class Lifecycle:
         # After `--target-replace` no diff has told what the program says now.
         lifted = inputs.get("deletion_protection") is not True
         self.session.history.protection(call.urn, lifted=lifted)
+        self._refuse_beside_protected()
         make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
@@ -255,6 +256,7 @@ class Lifecycle:
             self._refuse_foreign(outputs)
             now = self._read(remote, outputs)
             if now is None:
+                self.session.history.protected.discard(self.call.urn)
                 return None
             now |= {**self._news(now, kind.actual(remote)), **self._whose()}
             now = _without_none(now)
@@ -352,6 +354,8 @@ class Lifecycle:
         """This is the resource's recorded id, so that a create of another knows it."""
         history = self.session.history
         history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS))
+        if outputs.get("deletion_protection") is True:
+            history.protected.add(self.call.urn)
         note = self._note(outputs)
         if note is not None and resource_id not in note.before:
             # What it is about is recorded.
@@ -418,6 +422,17 @@ class Lifecycle:
             advice = "set deletion_protection=False and run `pulumi up`, which ends the old one"
         what = f"{what}, and deletion_protection is on"
         raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+
+    def _refuse_beside_protected(self) -> None:
+        """Raise Failed where what another would replace could not be deleted: the engine may ask
+        for it though diff did not, as with `replace_on_changes`."""
+        history, urn = self.session.history, self.call.urn
+        if urn in history.protected and not history.protection_is_lifted(urn):
+            what = "it is to be replaced, and deletion_protection is on"
+            holds = f"nothing was created ({history.own_id(urn)})"
+            advice = "take what asks for that back, or set deletion_protection=False"
+            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, advice)
+            raise Failed(said)
 
     def _end_left(self, remote: Remote, outputs: Bag) -> None:
         """End what the create that this update goes on with has left to be ended, unless the

@@ -156,6 +156,8 @@ class History:
         self._referred: dict[str, str] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
+        self.protected: set[str] = set()
+        """The URNs whose records say that the program protects them."""
         self.ended: set[str] = set()
         """The ids of what this operation has asked to end."""
         self.made: set[str] = set()

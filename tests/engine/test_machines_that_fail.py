@@ -279,6 +279,28 @@ def test_a_protected_machine_is_neither_replaced_nor_deleted_until_the_program_s
     assert cloud.world.live_vms() == []
 
 
+def test_a_protected_machine_is_not_doubled_by_replace_on_changes(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    """The engine asks for a replacement that no diff of ours does."""
+    option = 'gpu_count=1, public=False, opts=Options(replace_on_changes=["public"])'
+    program = PROTECTED.replace("gpu_count=1", option)
+    assert stack.up(program).code == 0
+    machine = stack.resources()["trainer"]["id"]
+    opened = program.replace("public=False", "public=True")
+
+    refused = stack.up(opened)
+
+    assert refused.errors == [
+        f"VM 'trainer': it is to be replaced, and deletion_protection is on; nothing was created "
+        f"({machine}); take what asks for that back, or set deletion_protection=False"
+    ]
+    assert [vm.id for vm in cloud.world.live_vms()] == [machine]
+    lifted = stack.up(opened.replace("protection=True", "protection=False"))
+    assert lifted.code == 0, lifted.text
+    assert machine not in [vm.id for vm in cloud.world.live_vms()]
+
+
 def test_a_protected_machine_outlives_a_replacement_on_demand(
     stack: Stack, cloud: ServedWorld
 ) -> None:
