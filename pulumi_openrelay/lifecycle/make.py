@@ -289,7 +289,8 @@ class Maker:
                 lives = self._kind.lives(row)
                 if lives and row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end_later(row)
-                if lives and row["id"] not in self._spent:
+                # What no key gave is a new one each time.
+                if not self._kind.create.idempotent or (lives and row["id"] not in self._spent):
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.

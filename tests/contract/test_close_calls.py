@@ -763,3 +763,33 @@ class TestOneThatNothingProvesToBeALeftover:
         stack.scheduler.clock.advance(60)
         assert left not in stack.alive()
         stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(
+    ("token", "ending", "status"),
+    [(CLUSTER, "/clusters/create", "terminated"), (INSTANCE, "/v2/instances", "failed")],
+)
+def test_one_that_has_ended_in_the_very_answer_is_recorded_and_made_once(
+    token: str, ending: str, status: str
+) -> None:
+    """Without a key, asking again would make another."""
+    stack = Stack(token)
+    answer, key = stack.world.handle, stack.kind.listed.key
+
+    def fail(body: dict[str, Any]) -> None:
+        path = f"/_emulator/{stack.example.table}/{body[key]}"
+        assert stack.world.call("PATCH", path, {"status": status}).status == 200
+        body["status"] = status
+
+    on_answer(stack, ending, fail)
+
+    said = failure(stack, program(token, least=True))
+
+    assert said is not None
+    made = [e for e in stack.world.log.entries if e.method == "POST" and e.path.endswith(ending)]
+    assert len(made) == 1
+    assert stack.record().id in said
+    answer_by(stack, answer)
+    stack.refresh()
+    stack.up(program(token, least=True))
+    stack.assert_nothing_lost()
