@@ -131,7 +131,15 @@ class Lifecycle:
             self.call.warn(remark)
         if not changes.replaces:
             self._warn_of_note(resource_id, old_outputs)
-        return changes, bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
+        deletes_first = bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
+        if deletes_first:
+            self.call.warn(
+                f"the API cannot change {', '.join(changes.replaces)}, so that it is deleted and "
+                f"made anew; where a machine reads an output of it for what only a new machine can "
+                f"have, Pulumi replaces that machine too: take the change back, or give the "
+                f"machine the value itself"
+            )
+        return changes, deletes_first
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         """Make it, or take over what is its own or what `adopt` names; then wait.

@@ -401,6 +401,15 @@ def test_what_a_killed_create_made_is_found_though_the_answer_that_misses_it_tak
     stack.assert_nothing_lost()
 
 
+def test_a_key_that_is_renamed_is_said_to_be_deleted_and_what_may_be_replaced_with_it() -> None:
+    stack = Stack(SSH_KEY)
+    stack.up(program(SSH_KEY, least=True, name="laptop"))
+    stack.up(program(SSH_KEY, least=True, name="desktop"))
+    (told,) = [line for line in stack.engine.warnings if "deleted and made anew" in line]
+    assert told.startswith("the API cannot change name, so that it is deleted and made anew; where")
+    assert "Pulumi replaces that machine too: take the change back" in told
+
+
 @pytest.mark.parametrize("token", [HOOK, API_KEY])
 def test_what_one_list_misses_is_changed_all_the_same(token: str) -> None:
     stack = Stack(token)
