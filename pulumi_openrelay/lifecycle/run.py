@@ -108,11 +108,14 @@ class Lifecycle:
         changes = diff(self.kind, old_inputs, old_outputs, news)
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
+        if old_outputs.get("deletion_protection") is True and not lifted:
+            self._leave_unknown(changes, news)
         if changes.replaces:
             self._refuse_to_replace_foreign(resource_id, old_outputs)
             # A review says itself that this is refused, and goes on to everything else.
             if not os.environ.get(REVIEW_KEY):
-                self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
+                known = [name for name in changes.replaces if not has_unknown(news.get(name))]
+                self._refuse_protected(resource_id, old_outputs, ", ".join(known))
             refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
@@ -411,6 +414,18 @@ class Lifecycle:
         ]
         settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
         return made if made or settled else None
+
+    def _leave_unknown(self, changes: Changes, news: Bag) -> None:
+        """Of what the program protects, inputs that are not known yet alone replace nothing: the
+        update knows them, and refuses those that differ."""
+        if all(has_unknown(news.get(name)) for name in changes.replaces):
+            for name in changes.replaces:
+                changes.updates.append(name)
+                changes.remarks.append(
+                    f"{name} is not known until the update runs; if it then differs, that is "
+                    f"refused, because only a new one can have it and deletion_protection is on"
+                )
+            changes.replaces = []
 
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""
