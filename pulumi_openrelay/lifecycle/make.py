@@ -95,11 +95,12 @@ class Maker:
         self._looked = self._api_time()
         self._before = self._rows(self._call.now())
         row = self._left_by_name() or self._left_unseen()
-        if self._earlier is not None:
-            # By now the list shows what it was about.
-            self._session.journal.forget(self._owner, self._call.urn)
+        # By now the list shows what the note was about.
         if row is not None:
+            self._note_again(row)
             return row, "own"
+        if self._earlier is not None:
+            self._session.journal.forget(self._owner, self._call.urn)
         others = [row for row in self._living() if not self._has_my_name(row)]
         anothers = self._session.history.anothers(self._call.urn)
         twins = [row for row in others if row["id"] not in anothers and self._is_twin(row)]
@@ -305,7 +306,7 @@ class Maker:
         with other inputs too, nothing else may tell that it was."""
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         now = self._api_time()
-        left = tuple(row["id"] for row in self.left)
+        left = self._left_ids()
         # What it replaces may have ended by itself, and be listed no more.
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
         self._note = Note(self._kind.token, now, now, tuple(sorted(before)), left=left)
@@ -319,6 +320,30 @@ class Maker:
             raise
         journal.write(owner, urn, replace(self._note, made=str(row["id"])))
         return row
+
+    def _note_again(self, row: Row) -> None:
+        """What the note is about was found, and is recorded only when all is done."""
+        note = self._earlier
+        if note is not None:
+            before = tuple(one for one in note.before if one != row["id"])
+            found = replace(note, made=str(row["id"]), before=before, left=self._left_ids())
+            self._session.journal.write(self._owner, self._call.urn, found)
+
+    def _left_ids(self) -> tuple[str, ...]:
+        """The ids of what earlier attempts made, as far as that is certain: the next run has no
+        other note of them. With a key, a name that the program gave may be theirs too."""
+        ours = [
+            row
+            for row in self._living()
+            if self._has_my_name(row) or (self._kind.create.idempotent and self._is_twin(row))
+        ]
+        return tuple(
+            dict.fromkeys(
+                row["id"]
+                for row in (*self.left, *ours)
+                if row in self.left or self._was_never_recorded(row)
+            )
+        )
 
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
@@ -526,13 +551,14 @@ class Maker:
         known = [one for one in dict.fromkeys(ids) if one not in (None, resource_id)]
         return known[-MOST_REMEMBERED:]
 
-    def hand_over(self) -> None:
+    def hand_over(self, resource_id: str) -> None:
         """The engine is told what was made, and records it."""
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         note = journal.read(owner, urn)
         # An interrupt may mean that there is no engine any more.
         if note is not None and not self._call.interrupted:
-            journal.write(owner, urn, replace(note, recorded=True))
+            left = tuple(one for one in note.left if one != resource_id)
+            journal.write(owner, urn, replace(note, left=left, recorded=True))
 
     def _warn_of_spared(self, row: Row) -> None:
         advice = "if no state records it, end it unless somebody needs it"

@@ -200,14 +200,14 @@ class Lifecycle:
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
-            maker.hand_over()
+            maker.hand_over(remote.id)
             raise FailedRecorded(
                 sentences.created(kind.noun, call.name, remote.id, reason),
                 remote.id,
                 outputs,
                 inputs,
             ) from error
-        maker.hand_over()
+        maker.hand_over(remote.id)
         return remote.id, settled
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:

@@ -715,6 +715,33 @@ def retained(token: str, *, changed: bool = False, least: bool, **more: Any) -> 
     return {**whole, NAME: replace(whole[NAME], retain=True, **more)}
 
 
+@pytest.mark.parametrize("name", ["chosen", None])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_what_killed_creates_have_made_is_ended_though_it_has_failed_since(
+    name: str | None, kills: int
+) -> None:
+    """Each of them finds it, and is killed before it is recorded."""
+    stack, wanted = Stack(VM), program(VM, least=True, name=name)
+    for kill in range(kills):
+        stack.death = Death(create_request(VM, least=True) + kill, after_the_work=True)
+        assert failure(stack, wanted) is not None
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+    (left,) = stack.alive()
+    path = f"/_emulator/vms/{left}"
+    assert stack.world.call("PATCH", path, {"status": "failed"}).status == 200
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+
+    stack.up(wanted)
+
+    stack.scheduler.clock.advance(60)
+    assert left not in stack.alive()
+    stack.assert_nothing_lost()
+
+
 @pytest.mark.parametrize("token", [VM, CLUSTER])
 class TestOneThatNothingProvesToBeALeftover:
     def test_it_is_told_once_with_its_rate_and_left(self, token: str) -> None:
