@@ -17,7 +17,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
@@ -369,8 +369,13 @@ class Lifecycle:
             history.protected.add(self.call.urn)
         note = self._note(outputs)
         if note is not None and resource_id not in note.before:
-            # What it is about is recorded.
-            self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
+            # What it is about is recorded; what is still to be ended, no call names to a create.
+            owner, journal = str(outputs.get(OWNER)), self.session.journal
+            if outputs.get(LEFT):
+                left = tuple(outputs[LEFT])
+                journal.write(owner, self.call.urn, replace(note, left=left, recorded=True))
+            else:
+                journal.forget(owner, self.call.urn)
 
     def _note(self, outputs: Bag) -> Note | None:
         """What this machine knows of a create of this resource that may not be recorded."""

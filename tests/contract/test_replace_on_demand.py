@@ -344,6 +344,29 @@ def test_what_was_not_ended_yet_is_ended_by_the_up_that_goes_on(token: str, dema
     assert stack.up(after(token)) == []
 
 
+@pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+def test_what_was_not_ended_yet_is_ended_though_a_replacement_on_demand_comes_next(
+    token: str,
+) -> None:
+    """A refresh has seen the new one recorded, and no diff names it to its replacement."""
+    stack = Stack(token)
+    stack.death = Death(create_request(token, least=True), after_the_work=True)
+    assert failure(stack, before(token)) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+    (old,) = stack.alive()
+    stack.script({"type": "stall"})
+    assert "was not running within" in str(failure(stack, after(token)))
+    stack.refresh()
+    third = {"gpu_count": 4} if token == VM else {"image_url": "another:1"}
+
+    stack.up(after(token, **third), target_replace=NAME)
+
+    stack.scheduler.clock.advance(60)
+    assert old not in stack.alive()
+    stack.assert_nothing_lost()
+
+
 @pytest.mark.parametrize("on", ["on_failure", "on_timeout"])
 def test_a_new_one_that_the_program_gives_up_on_leaves_the_old_one(on: str) -> None:
     stack = Stack(VM)
