@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import Ambiguous
 from .declare import made_at
-from .journal import Note
-from .make import CLOCK_SECONDS, Maker
+from .make import Maker, may_be_of
 from .remote import SETTLE_SECONDS, describe
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
+    from .journal import Note
 
-LATEST_SECONDS = 600.0
-"""How long after it was sent a create may still do its work."""
 RECENT_SECONDS = 3600.0
 """Whoever was made longer ago is no leftover worth a warning."""
 
@@ -58,7 +56,8 @@ class AlikeMaker(Maker):
         super().end_strays(resource_id)
         if self._earlier is not None and self._earlier.made is None:
             self._warn_of(self._earlier, {resource_id, *self._before})
-        for row in self._new_twins() if self._sent > 1 else []:
+        came = [*self._new_twins(), *self._new_unmarked(resource_id)] if self._sent > 1 else []
+        for row in came:
             if row["id"] != resource_id and not self._is_another_keys(row):
                 self._call.warn(
                     f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
@@ -139,6 +138,24 @@ class AlikeMaker(Maker):
         # A list that lagged behind before the create shows strangers' as new afterwards.
         rows = self._rows(self._call.now()).values()
         return self._fitting([row for row in rows if may_be_of(self._kind, row, self._note)])
+
+    def _new_unmarked(self, resource_id: str) -> list[Row]:
+        """What came up that fits but for its name, where the API tells the name of none: it may
+        tell what carries it, and mask or cut off the name."""
+        kind, others = self._kind, self._others() | self._spent
+        made = self._named(resource_id)
+        if kind.nameless(self._inputs) or made is None or kind.called(made) == self._name:
+            return []
+        return [
+            row
+            for row in self._rows(self._call.now()).values()
+            if row["id"] not in others
+            and kind.tells_name(row)
+            and kind.called(row) is None
+            and kind.is_of_use(row)
+            and kind.fits(row, self._inputs)
+            and may_be_of(kind, row, self._note)
+        ]
 
     def _fitting(self, rows: Iterable[Row]) -> list[Row]:
         """Those that are just what the program asks for, and not another's."""
@@ -227,18 +244,6 @@ class AlikeMaker(Maker):
 
 def _ids(rows: Iterable[Row]) -> str:
     return ", ".join(sorted(row["id"] for row in rows))
-
-
-def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
-    """Whether the create that the note is about may have made it."""
-    if note.made is not None or note.found is not None:
-        return bool(row["id"] == note.made)
-    made = made_at(kind, row)
-    return (
-        row["id"] not in note.before
-        and made is not None
-        and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
-    )
 
 
 def cut_off(kind: Kind, row: Row) -> str:

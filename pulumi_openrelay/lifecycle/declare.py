@@ -302,6 +302,11 @@ class Kind:
         """Whether a row tells what would carry the name, be it there or not."""
         return self.called(row) is not None
 
+    def fits(self, row: Row, inputs: Inputs) -> bool:
+        """Whether a row is, in everything but its name, what these inputs describe."""
+        del row, inputs
+        return False
+
     def likeness(self, inputs: Inputs) -> str:
         """The same for all that could be taken for each other: those are made one at a time."""
         del inputs

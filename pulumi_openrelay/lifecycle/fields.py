@@ -47,6 +47,9 @@ SERVED = "__served"
 LEFT = "__left"
 """An output: the ids of what is to be ended once it is as the program wants it; an update that goes
 on with a create does that."""
+WAS = "__was"
+"""An output: the ids of what this resource was before, and of what else a state may have recorded
+of it: whatever a program retains on delete is never taken for what a killed create has left."""
 NAME = "__name"
 """An input: the generated name of a thing whose kind has no `name`."""
 ORGANIZATION = "__organization"

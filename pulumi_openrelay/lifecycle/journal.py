@@ -24,7 +24,8 @@ class Note:
     API's clock. before: the ids that existed. made: the id that the API answered with, None until
     it has answered; or one that a request has given itself. found: what a setting was. left: the
     ids of what earlier attempts made, which is ended once what the note is about stands. kind: the
-    token of what is made."""
+    token of what is made. recorded: whether the engine was told of what was made, so that a state
+    records it, or has."""
 
     kind: str
     first: float
@@ -33,6 +34,7 @@ class Note:
     made: str | None = None
     found: Mapping[str, Any] | None = None
     left: tuple[str, ...] = ()
+    recorded: bool = False
 
 
 class Journal(Protocol):

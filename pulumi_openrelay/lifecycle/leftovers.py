@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotFound
 from . import naming
-from .alike import cut_off, may_be_of
+from .alike import cut_off
 from .declare import KINDS
+from .make import may_be_of
 from .remote import describe
 
 if TYPE_CHECKING:

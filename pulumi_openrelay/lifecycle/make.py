@@ -24,6 +24,7 @@ from ..errors import (
 )
 from . import naming
 from .declare import facts, made_at
+from .diff import diff
 from .fields import OWNER
 from .journal import Note
 from .remote import (
@@ -46,6 +47,10 @@ MOST_SPENT_KEYS = 20
 MOST_NAMES_FREED = 3
 ABOUT_A_NAME = re.compile(r"name|exist|already|duplicate|taken|unique|in use", re.IGNORECASE)
 """What a refusal says that may be about a name."""
+MOST_REMEMBERED = 100
+"""How many ids of what it was before a resource's record keeps, the latest."""
+LATEST_SECONDS = 600.0
+"""How long after it was sent a create may still do its work."""
 CLOCK_SECONDS = 5.0
 """How much earlier than it was sent a create may look to have done its work: an API's clocks
 differ, and each tells whole seconds."""
@@ -63,10 +68,11 @@ class Maker:
         self._prefix = naming.prefix(self._owner, call.urn, call.name)
         self._name = str(inputs.get(kind.name_key))
         self._replaced_id = session.history.own_id(call.urn)
+        self._was = session.history.was(call.urn)
         self._spent = {self._replaced_id}
         """Ids of what is not what is to be made, though a repeated key may answer with it."""
         self._began = call.now()
-        self._first = 0.0
+        self._first = self._looked = 0.0
         self._before: Rows = {}
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
@@ -80,24 +86,33 @@ class Maker:
         self.left: list[Row] = []
         """What earlier attempts made, which is ended once the new one stands: after a
         `--target-replace`, no call has named the recorded one before, and it is one of these."""
+        self._spared: list[Row] = []
+        """What a state may have recorded of this resource: it is left as it is."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
         kind, name = self._kind, self._name
-        self._before = self._rows(self._began)
+        self._looked = self._api_time()
+        self._before = self._rows(self._call.now())
         row = self._left_by_name() or self._left_unseen()
-        if self._earlier is not None:
-            # By now the list shows what it was about.
-            self._session.journal.forget(self._owner, self._call.urn)
+        # By now the list shows what the note was about.
         if row is not None:
+            self._note_again(row)
             return row, "own"
+        if self._earlier is not None:
+            self._session.journal.forget(self._owner, self._call.urn)
         others = [row for row in self._living() if not self._has_my_name(row)]
         anothers = self._session.history.anothers(self._call.urn)
         twins = [row for row in others if row["id"] not in anothers and self._is_twin(row)]
-        if twins and self._inputs.get("adopt"):
-            return self._only(twins), "adopted"
+        # A change that replaces a recorded machine asks for a new one.
+        anew = kind.bills and self._replaced_id is not None
+        if twins and self._inputs.get("adopt") and not anew:
+            return self._adoptable(self._only(twins)), "adopted"
         if twins and not kind.create.idempotent:
-            raise kind.taken(twins[0])
+            taken = kind.taken(twins[0])
+            if self._inputs.get("adopt"):
+                taken.advice = "choose another name: adopt=True replaces no recorded machine"
+            raise taken
         claims = self._session.history.claims_name(self._call.urn, kind.token, name)
         if not claims and not kind.create.idempotent:
             raise OpenRelayError(
@@ -136,9 +151,10 @@ class Maker:
         note, row = self._earlier, None
         if note is None or self._kind.create.idempotent:
             return None
-        settled = self._settled_at(note)
-        while row is None and self._api_time() < settled and not self._shows(note):
+        settled, looked = self._settled_at(note), self._looked
+        while row is None and looked < settled and not self._shows(note):
             self._call.wait(2.0)
+            looked = self._api_time()  # the answer may be long on its way
             self._before = self._rows(self._call.now())
             row = self._left_by_name()
         return row
@@ -190,8 +206,8 @@ class Maker:
             self._call.wait(max(0.0, self._settled_at(self._earlier) - self._api_time()))
             since = self._call.now()
         for row in self._rows(since).values():
-            others = row["id"] not in (resource_id, self._replaced_id, *self._before)
-            if others and self._kind.lives(row) and self._has_my_name(row):
+            known = {resource_id, self._replaced_id, *self._before, *(self._was or ())}
+            if row["id"] not in known and self._kind.lives(row) and self._has_my_name(row):
                 made = made_at(self._kind, self._up_to_date(row))
                 if made is not None and made >= self._first - SETTLE_SECONDS:
                     self._end(row["id"])
@@ -205,8 +221,9 @@ class Maker:
             return self._send_until_made()
         except (ApiError, AnswerLost, Unreachable, Interrupted) as error:
             error.outcome_unknown |= self._doubted
-            if self.left and isinstance(error, ApiError) and not error.outcome_unknown:
-                ids = ", ".join(row["id"] for row in self.left)
+            there = [*self.left, *self._spared]
+            if there and isinstance(error, ApiError) and not error.outcome_unknown:
+                ids = ", ".join(row["id"] for row in there)
                 error.advice = (
                     f"{error.advice or RETRY}; {ids} of this resource was left as it is: if no "
                     f"state records it and it is in the way, end it"
@@ -273,7 +290,8 @@ class Maker:
                 lives = self._kind.lives(row)
                 if lives and row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end_later(row)
-                if lives and row["id"] not in self._spent:
+                # What no key gave is a new one each time.
+                if not self._kind.create.idempotent or (lives and row["id"] not in self._spent):
                     self._warn_of_twins(row)
                     return row
                 # The key was spent on one that has ended since.
@@ -288,7 +306,7 @@ class Maker:
         with other inputs too, nothing else may tell that it was."""
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
         now = self._api_time()
-        left = tuple(row["id"] for row in self.left)
+        left = self._left_ids()
         # What it replaces may have ended by itself, and be listed no more.
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
         self._note = Note(self._kind.token, now, now, tuple(sorted(before)), left=left)
@@ -302,6 +320,30 @@ class Maker:
             raise
         journal.write(owner, urn, replace(self._note, made=str(row["id"])))
         return row
+
+    def _note_again(self, row: Row) -> None:
+        """What the note is about was found, and is recorded only when all is done."""
+        note = self._earlier
+        if note is not None:
+            before = tuple(one for one in note.before if one != row["id"])
+            found = replace(note, made=str(row["id"]), before=before, left=self._left_ids())
+            self._session.journal.write(self._owner, self._call.urn, found)
+
+    def _left_ids(self) -> tuple[str, ...]:
+        """The ids of what earlier attempts made, as far as that is certain: the next run has no
+        other note of them. With a key, a name that the program gave may be theirs too."""
+        ours = [
+            row
+            for row in self._living()
+            if self._has_my_name(row) or (self._kind.create.idempotent and self._is_twin(row))
+        ]
+        return tuple(
+            dict.fromkeys(
+                row["id"]
+                for row in (*self.left, *ours)
+                if row in self.left or self._was_never_recorded(row)
+            )
+        )
 
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
@@ -450,9 +492,26 @@ class Maker:
             )
         return twins[0]
 
+    def _adoptable(self, row: Row) -> Row:
+        """It. Raises OpenRelayError where only a new one could be as the program asks."""
+        kind, now = self._kind, self._up_to_date(row)
+        told = {**facts(kind, now), **kind.derived(now)}
+        differs = [
+            f"{name} is {told[name]!r} and not {self._inputs.get(name)!r}"
+            for name in diff(kind, told, {**told, OWNER: ""}, self._inputs).replaces
+            if name in told and kind.fields[name].is_input and name != kind.name_key
+        ]
+        if differs:
+            raise OpenRelayError(
+                f"adopt=True fits {row['id']}, whose {', whose '.join(differs)}",
+                "ask for what it has, or give another name to have a new one",
+            )
+        return row
+
     def _end_later(self, row: Row) -> None:
-        """End what an attempt of this very resource left, once the new one stands, unless it has
-        grown old. Raises OpenRelayError where it may be recorded and the program protects it.
+        """End what an attempt of this very resource left, once the new one stands, unless a state
+        may have recorded it, or it has grown old. Raises OpenRelayError where it may be recorded
+        and the program protects it.
 
         A state restored from a backup makes a recorded machine look like a leftover, and one that
         has lived for a day may hold data.
@@ -461,10 +520,57 @@ class Maker:
             return
         self._refuse_protected(row)
         self._spent.add(row["id"])
-        if self._is_young(row):
+        if not self._was_never_recorded(row):
+            self._spared.append(row)
+            self._warn_of_spared(row)
+        elif self._is_young(row):
             self.left.append(row)
         else:
             self._warn_of_older(row)
+
+    def _was_never_recorded(self, row: Row) -> bool:
+        """Whether it is certain that no state has recorded what has this resource's name: the
+        record of what it was last tells all of its ids, and the note of a create that was cut off
+        what that has made. Without both, the program may have retained it.
+
+        Of what shows its secret once, another of the same name always takes the place.
+        """
+        if self._was is not None:
+            return row["id"] not in self._was
+        if self._kind.shown_once and self._is_twin(row):
+            return True
+        note = self._earlier
+        if note is None:
+            return False
+        came = row["id"] == note.made or may_be_of(self._kind, row, replace(note, made=None))
+        return row["id"] in note.left or (came and not note.recorded)
+
+    def ids_before(self, resource_id: str) -> list[str]:
+        """What the record of the new one is to tell of what it was before."""
+        ids = [*(self._was or ()), *(row["id"] for row in self._spared), self._replaced_id]
+        known = [one for one in dict.fromkeys(ids) if one not in (None, resource_id)]
+        return known[-MOST_REMEMBERED:]
+
+    def hand_over(self, resource_id: str) -> None:
+        """The engine is told what was made, and records it."""
+        journal, owner, urn = self._session.journal, self._owner, self._call.urn
+        note = journal.read(owner, urn)
+        # An interrupt may mean that there is no engine any more.
+        if note is not None and not self._call.interrupted:
+            left = tuple(one for one in note.left if one != resource_id)
+            journal.write(owner, urn, replace(note, left=left, recorded=True))
+
+    def _warn_of_spared(self, row: Row) -> None:
+        advice = "if no state records it, end it unless somebody needs it"
+        if self._kind.bills:
+            advice = (
+                "it goes on billing: if `pulumi-openrelay leftovers` lists it, end it unless "
+                "somebody needs it"
+            )
+        self._call.warn(
+            f"another {self._kind.noun} of this resource is left as it is, because a state may "
+            f"have recorded it: {self._with_rate(row)}; {advice}"
+        )
 
     def _warn_of_older(self, row: Row) -> None:
         self._call.warn(
@@ -550,6 +656,18 @@ class Maker:
 
     def _rows(self, since: float) -> Rows:
         return self._session.rows(self._call, self._kind.listed, since)[0]
+
+
+def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
+    """Whether the create that the note is about may have made it."""
+    if note.made is not None or note.found is not None:
+        return bool(row["id"] == note.made)
+    made = made_at(kind, row)
+    return (
+        row["id"] not in note.before
+        and made is not None
+        and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
+    )
 
 
 def end_left(remote: Remote) -> None:

@@ -17,7 +17,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
@@ -28,7 +28,7 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, Role
+from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, WAS, Role
 from .journal import Note
 from .make import Maker, end_left
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
@@ -108,11 +108,14 @@ class Lifecycle:
         changes = diff(self.kind, old_inputs, old_outputs, news)
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
+        if old_outputs.get("deletion_protection") is True and not lifted:
+            self._leave_unknown(changes, news)
         if changes.replaces:
             self._refuse_to_replace_foreign(resource_id, old_outputs)
             # A review says itself that this is refused, and goes on to everything else.
             if not os.environ.get(REVIEW_KEY):
-                self._refuse_protected(resource_id, old_outputs, ", ".join(changes.replaces))
+                known = [name for name in changes.replaces if not has_unknown(news.get(name))]
+                self._refuse_protected(resource_id, old_outputs, ", ".join(known))
             refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
@@ -131,7 +134,15 @@ class Lifecycle:
             self.call.warn(remark)
         if not changes.replaces:
             self._warn_of_note(resource_id, old_outputs)
-        return changes, bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
+        deletes_first = bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
+        if deletes_first:
+            self.call.warn(
+                f"the API cannot change {', '.join(changes.replaces)}, so that it is deleted and "
+                f"made anew; where a machine reads an output of it for what only a new machine can "
+                f"have, Pulumi replaces that machine too: take the change back, or give the "
+                f"machine the value itself"
+            )
+        return changes, deletes_first
 
     def create(self, inputs: Bag) -> tuple[str, Bag]:
         """Make it, or take over what is its own or what `adopt` names; then wait.
@@ -145,6 +156,7 @@ class Lifecycle:
         # After `--target-replace` no diff has told what the program says now.
         lifted = inputs.get("deletion_protection") is not True
         self.session.history.protection(call.urn, lifted=lifted)
+        self._refuse_beside_protected()
         make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
@@ -160,6 +172,7 @@ class Lifecycle:
         # After `--target-replace` what it finds may be the recorded one.
         served = found == "adopted" or (found is not None and kind.may_have_served(row))
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
+        outputs[WAS] = maker.ids_before(remote.id)
         try:
             outputs |= {**self._facts(row), **self._whose()}
             if "adopted" in kind.fields:
@@ -187,12 +200,14 @@ class Lifecycle:
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
+            maker.hand_over(remote.id)
             raise FailedRecorded(
                 sentences.created(kind.noun, call.name, remote.id, reason),
                 remote.id,
                 outputs,
                 inputs,
             ) from error
+        maker.hand_over(remote.id)
         return remote.id, settled
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
@@ -252,6 +267,7 @@ class Lifecycle:
             self._refuse_foreign(outputs)
             now = self._read(remote, outputs)
             if now is None:
+                self.session.history.protected.discard(self.call.urn)
                 return None
             now |= {**self._news(now, kind.actual(remote)), **self._whose()}
             now = _without_none(now)
@@ -347,11 +363,19 @@ class Lifecycle:
 
     def _own(self, resource_id: str, outputs: Bag) -> None:
         """This is the resource's recorded id, so that a create of another knows it."""
-        self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
+        history = self.session.history
+        history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS))
+        if outputs.get("deletion_protection") is True:
+            history.protected.add(self.call.urn)
         note = self._note(outputs)
         if note is not None and resource_id not in note.before:
-            # What it is about is recorded.
-            self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
+            # What it is about is recorded; what is still to be ended, no call names to a create.
+            owner, journal = str(outputs.get(OWNER)), self.session.journal
+            if outputs.get(LEFT):
+                left = tuple(outputs[LEFT])
+                journal.write(owner, self.call.urn, replace(note, left=left, recorded=True))
+            else:
+                journal.forget(owner, self.call.urn)
 
     def _note(self, outputs: Bag) -> Note | None:
         """What this machine knows of a create of this resource that may not be recorded."""
@@ -396,6 +420,18 @@ class Lifecycle:
         settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
         return made if made or settled else None
 
+    def _leave_unknown(self, changes: Changes, news: Bag) -> None:
+        """Of what the program protects, inputs that are not known yet alone replace nothing: the
+        update knows them, and refuses those that differ."""
+        if all(has_unknown(news.get(name)) for name in changes.replaces):
+            for name in changes.replaces:
+                changes.updates.append(name)
+                changes.remarks.append(
+                    f"{name} is not known until the update runs; if it then differs, that is "
+                    f"refused, because only a new one can have it and deletion_protection is on"
+                )
+            changes.replaces = []
+
     def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
         """Raise Failed where the program protects it. because: what asks for a replacement."""
         lifted = self.session.history.protection_is_lifted(self.call.urn)
@@ -414,6 +450,17 @@ class Lifecycle:
             advice = "set deletion_protection=False and run `pulumi up`, which ends the old one"
         what = f"{what}, and deletion_protection is on"
         raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+
+    def _refuse_beside_protected(self) -> None:
+        """Raise Failed where what another would replace could not be deleted: the engine may ask
+        for it though diff did not, as with `replace_on_changes`."""
+        history, urn = self.session.history, self.call.urn
+        if urn in history.protected and not history.protection_is_lifted(urn):
+            what = "it is to be replaced, and deletion_protection is on"
+            holds = f"nothing was created ({history.own_id(urn)})"
+            advice = "take what asks for that back, or set deletion_protection=False"
+            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, advice)
+            raise Failed(said)
 
     def _end_left(self, remote: Remote, outputs: Bag) -> None:
         """End what the create that this update goes on with has left to be ended, unless the

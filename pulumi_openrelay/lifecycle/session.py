@@ -152,19 +152,26 @@ class History:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[str, str | None]] = {}
+        self._was: dict[str, Sequence[str] | None] = {}
         self._referred: dict[str, str] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
+        self.protected: set[str] = set()
+        """The URNs whose records say that the program protects them."""
         self.ended: set[str] = set()
         """The ids of what this operation has asked to end."""
         self.made: set[str] = set()
         """The ids that the API has answered this operation's creates with."""
         self._making: dict[str, threading.Event] = {}
 
-    def own(self, urn: str, resource_id: str, mark: str | None) -> None:
-        """diff was asked about this record, or create has made it."""
+    def own(
+        self, urn: str, resource_id: str, mark: str | None, was: Sequence[str] | None = None
+    ) -> None:
+        """diff was asked about this record, or create has made it. was: the ids that the resource
+        had before, None where its record does not tell."""
         with self._lock:
             self._own[urn] = (resource_id, mark)
+            self._was[urn] = was
 
     def refer(self, urn: str, resource_id: str) -> None:
         """The program reads this one, and does not own it."""
@@ -217,6 +224,11 @@ class History:
     def own_id(self, urn: str) -> str | None:
         """The recorded id, where a call has named it; a create that follows replaces it."""
         return self._own.get(urn, (None, None))[0]
+
+    def was(self, urn: str) -> Sequence[str] | None:
+        """All other ids that a state has recorded of it, as far as that is of any concern; None
+        where nothing tells them."""
+        return self._was.get(urn)
 
     def anothers(self, urn: str) -> set[str]:
         """The ids that are known to be other resources' own."""

@@ -206,15 +206,17 @@ class InstanceKind(Kind, resource=Instance):
     def twin(self, row: Row, inputs: Inputs) -> bool:
         if self.tells_name(row) and not self.nameless(inputs):
             return super().twin(row, inputs)
+        return self.fits(row, inputs) and not self.tells_name(row)
+
+    def fits(self, row: Row, inputs: Inputs) -> bool:
         told = str(row.get("ssh_key_fingerprint")).rstrip("=")
         if told.startswith("SHA256:") and told != fingerprint(inputs["ssh_public_key"]):
             return False
         # What the program leaves to the API, or the list does not tell, fits anything.
-        fits = all(
+        return all(
             None in (inputs.get(name), row.get(name)) or inputs[name] == row[name]
             for name in ("prescription", "image", "service_mode", "billing_mode", "region")
         )
-        return fits and not self.tells_name(row)
 
     def rate(self, row: Row) -> int | None:
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")

@@ -88,7 +88,9 @@ class SshKey(Resource, module="openrelay", name="SshKey"):
     """One OpenSSH public key on one line, such as `Path("id.pub").read_text()`. The comment is
     printable text without a comma, $ or %; a change of the comment alone changes nothing."""
     name: In[str | None] = replaces(default=None, min_length=1)
-    """What the key is called. Default: made of the resource's name."""
+    """What the key is called. The API cannot rename one: a change deletes it and adds it anew, and
+    Pulumi replaces with it each machine that takes its `public_key`, as an output, for an input
+    that only a new machine can have. Default: made of the resource's name."""
     adopt: In[bool | None] = setting(default=None, absent=False)
     """Take over an existing key of the same type and blob instead of failing. Default: False."""
 

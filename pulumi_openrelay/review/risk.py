@@ -19,7 +19,8 @@ capacity.
 
 Any other profile is taken for `production`. A machine that waits for capacity
 (`capacity_timeout`) is never blocked for want of it. A rename of a protected machine is blocked in
-every profile: the protection refuses it. A stack that starts to cost is only warned of.
+every profile: the protection refuses it. What a preview cannot know yet of a protected machine is
+only warned of, and so is a stack that starts to cost.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..lifecycle.fields import Role
 from ..policies import Configuration, Level
 from ..policies.cost import BALANCE_RUNWAY, RunwaySettings, too_short
 from ..policies.message import Severity
@@ -156,6 +158,8 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
     """Machines that end, or that the stack only forgets."""
     renamed = {rename.ended.urn: rename.made for rename in renames}
     for step in plan.machines:
+        if step.action is Action.UPDATE and protected(step):
+            yield from _not_known(step, profile)
         if not step.ends_something or step.before is None:
             continue
         if protected(step) and step.action is Action.REPLACE:
@@ -183,6 +187,19 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
             yield STOPPED_DATA_LOSS.found(profile, _ending(step), step)
         else:
             yield DATA_LOSS.found(profile, _ending(step), step)
+
+
+def _not_known(step: Step, profile: str) -> Iterator[Reason]:
+    """What a preview cannot know yet of a protected machine, and only a new one could have: known,
+    it would be no change, or a replacement."""
+    fields = step.kind.fields if step.kind else {}
+    for change in step.changes:
+        if change.property in fields and fields[change.property].role is Role.REPLACES:
+            message = (
+                f"{change.property} is not known until the update runs; if it then differs, "
+                "deletion_protection will refuse the replacement"
+            )
+            yield PROTECTED_REPLACEMENT.found(profile, message, step, Effect.WARN)
 
 
 def protected(step: Step) -> bool:

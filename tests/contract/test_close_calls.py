@@ -11,21 +11,26 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
 from .examples import EXAMPLES, KEYS
+from ..simulation.journal import Notes
 from .support import (
     API_KEYS,
+    MACHINES,
     NAME,
     SETTINGS,
     Death,
     OperationFailed,
+    Program,
     Stack,
     create_request,
     failure,
     program,
     resolved,
 )
+from .test_bad_days import one_replacement
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"
@@ -371,6 +376,40 @@ def test_what_a_killed_create_made_is_ended_though_the_program_changes_and_the_l
     stack.assert_nothing_lost()
 
 
+def test_what_a_killed_create_made_is_found_though_the_answer_that_misses_it_takes_its_time() -> (
+    None
+):
+    """A list tells what was when it was asked for."""
+    stack, wanted = Stack(CLUSTER, list_lag_seconds=8.0), program(CLUSTER, least=True)
+    stack.death = Death(create_request(CLUSTER, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    handle, slow = stack.world.handle, ["/clusters"]
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if slow and request.method == "GET" and request.path.endswith(slow[0]):
+            slow.clear()
+            stack.scheduler.clock.advance(25)
+        return answer
+
+    answer_by(stack, handled)
+
+    stack.up(wanted)
+
+    assert not slow
+    stack.assert_nothing_lost()
+
+
+def test_a_key_that_is_renamed_is_said_to_be_deleted_and_what_may_be_replaced_with_it() -> None:
+    stack = Stack(SSH_KEY)
+    stack.up(program(SSH_KEY, least=True, name="laptop"))
+    stack.up(program(SSH_KEY, least=True, name="desktop"))
+    (told,) = [line for line in stack.engine.warnings if "deleted and made anew" in line]
+    assert told.startswith("the API cannot change name, so that it is deleted and made anew; where")
+    assert "Pulumi replaces that machine too: take the change back" in told
+
+
 @pytest.mark.parametrize("token", [HOOK, API_KEY])
 def test_what_one_list_misses_is_changed_all_the_same(token: str) -> None:
     stack = Stack(token)
@@ -547,3 +586,246 @@ def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
     _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
     assert problems == [("api_key", "has characters that no key has")]
     stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))
+class TestAdopt:
+    """It takes over what another hand has made, whose shape it cannot change."""
+
+    @pytest.mark.parametrize(
+        ("token", "wanted", "said"),
+        [
+            (VM, {"gpu_count": 4}, "gpu_count is 1 and not 4"),
+            (CLUSTER, {"image_url": "another:1"}, "image_url is 'vllm/vllm-openai:v0.6' and not"),
+        ],
+    )
+    def test_it_refuses_one_of_another_shape(
+        self, token: str, wanted: dict[str, Any], said: str
+    ) -> None:
+        mine = Stack(token, "mine")
+        mine.up(program(token, least=True, name="shared"))
+        theirs = Stack(token, "theirs", beside=mine)
+        asked = program(token, least=True, name="shared", adopt=True, **wanted)
+
+        refused = failure(theirs, resolved(mine, asked))
+
+        assert refused is not None
+        assert f"adopt=True fits {mine.record().id}, whose {said}" in refused
+        assert "nothing was created; ask for what it has, or give another name" in refused
+        assert theirs.recorded() == set()
+
+    def test_what_was_adopted_and_replaced_is_not_adopted_again(self) -> None:
+        mine = Stack(VM, "mine")
+        mine.up(program(VM, least=True, name="shared"))
+        theirs = Stack(VM, "theirs", beside=mine)
+        ids = []
+        for count in (1, 2, 4, 1):
+            asked = program(VM, least=True, name="shared", adopt=True, gpu_count=count)
+            theirs.up(resolved(mine, asked))
+            assert theirs.record().outputs["gpu_count"] == count
+            ids.append(theirs.record().id)
+        assert ids[0] == mine.record().id
+        assert len({*ids}) == 4
+        theirs.scheduler.clock.advance(60)
+        assert theirs.alive() == {ids[0], ids[-1]}
+
+    def test_a_name_that_no_second_one_may_have_is_not_said_to_be_adoptable(self) -> None:
+        mine = Stack(CLUSTER, "mine")
+        mine.up(program(CLUSTER, least=True, name="shared"))
+        theirs = Stack(CLUSTER, "theirs", beside=mine)
+        theirs.up(program(CLUSTER, least=True, name="own"))
+        own = theirs.record().id
+
+        said = failure(theirs, program(CLUSTER, least=True, name="shared", adopt=True))
+
+        assert said is not None
+        assert f"exists already ({mine.record().id}); nothing was created; choose another" in said
+        assert theirs.record().id == own
+
+
+EITHER = pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
+
+
+@EITHER
+@pytest.mark.parametrize("token", MACHINES)
+class TestWhatAProgramRetains:
+    """With `retain_on_delete` the engine forgets a machine and lets it live: to this resource, it
+    looks like what a killed create has left."""
+
+    def test_it_outlives_every_later_replacement(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        made = []
+        for changed in (False, True, False, True):
+            stack.up(retained(token, changed=changed, least=least))
+            made.append(stack.record().id)
+        stack.scheduler.clock.advance(60)
+        stack.up(retained(token, changed=True, least=least))
+        assert stack.alive() == {*made}
+        assert len({*made}) == 4
+
+    def test_it_outlives_one_that_is_added_again(self, token: str, least: bool) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        kept = stack.record().id
+        self.remove(stack)
+        stack.up(retained(token, changed=True, least=least))
+        second = stack.record().id
+        stack.scheduler.clock.advance(60)
+        stack.up(retained(token, least=least, changed=True))
+        assert stack.alive() == {kept, second}
+
+        # Nor is it forgotten by what comes after that.
+        stack.up(retained(token, least=least, timeout=0.0))
+        assert stack.alive() == {kept, second, stack.record().id}
+
+    def test_it_outlives_one_that_is_added_again_where_no_note_of_it_is(
+        self, token: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        kept = stack.record().id
+        self.remove(stack)
+        stack.journal = Notes()
+        stack.up(retained(token, changed=True, least=least))
+        stack.scheduler.clock.advance(60)
+        assert stack.alive() == {kept, stack.record().id}
+
+    def test_it_outlives_a_replacement_of_what_an_earlier_release_has_recorded(
+        self, token: str, least: bool
+    ) -> None:
+        stack = Stack(token)
+        stack.up(retained(token, least=least))
+        first = stack.record().id
+        stack.up(retained(token, changed=True, least=least))
+        second, stack.journal = stack.record().id, Notes()
+        del stack.record().outputs[WAS]
+        stack.up(retained(token, least=least))
+        stack.scheduler.clock.advance(60)
+        assert stack.alive() == {first, second, stack.record().id}
+
+    @staticmethod
+    def remove(stack: Stack) -> None:
+        """Take it out of the program."""
+        others = {n: d for n, d in retained(stack.token, least=True).items() if n != NAME}
+        stack.up(others)
+        assert stack.recorded() == set()
+
+
+def retained(token: str, *, changed: bool = False, least: bool, **more: Any) -> Program:
+    """The example with `retain_on_delete`. changed: with a change that needs a new one."""
+    changes = {"name": None, **(one_replacement(token) if changed else {})}
+    whole = program(token, least=least, **changes)
+    return {**whole, NAME: replace(whole[NAME], retain=True, **more)}
+
+
+@pytest.mark.parametrize("name", ["chosen", None])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_what_killed_creates_have_made_is_ended_though_it_has_failed_since(
+    name: str | None, kills: int
+) -> None:
+    """Each of them finds it, and is killed before it is recorded."""
+    stack, wanted = Stack(VM), program(VM, least=True, name=name)
+    for kill in range(kills):
+        stack.death = Death(create_request(VM, least=True) + kill, after_the_work=True)
+        assert failure(stack, wanted) is not None
+        stack.death = None
+        stack.scheduler.clock.advance(5)
+    (left,) = stack.alive()
+    path = f"/_emulator/vms/{left}"
+    assert stack.world.call("PATCH", path, {"status": "failed"}).status == 200
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+
+    stack.up(wanted)
+
+    stack.scheduler.clock.advance(60)
+    assert left not in stack.alive()
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+class TestOneThatNothingProvesToBeALeftover:
+    def test_it_is_told_once_with_its_rate_and_left(self, token: str) -> None:
+        """What was made before `pulumi state delete`, or by a run that was killed on another
+        machine, with other inputs."""
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        kept = stack.record()
+        stack.engine.state.remove(kept)
+        stack.journal = Notes()
+        stack.engine.warnings.clear()
+
+        stack.up(program(token, least=True, **one_replacement(token)))
+
+        rate = kept.outputs.get("rate_cents_per_hour")
+        known = kept.id if rate is None else f"{kept.id}, {rate} cents an hour"
+        told = (
+            f"another {stack.kind.noun} of this resource is left as it is, because a state may "
+            f"have recorded it: {known}; it goes on billing: if "
+            f"`pulumi-openrelay leftovers` lists it, end it unless somebody needs it"
+        )
+        assert [line for line in stack.engine.warnings if kept.id in line] == [told]
+        assert stack.alive() == {kept.id, stack.record().id}
+
+    def test_it_is_taken_over_where_the_inputs_are_the_same(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        kept = stack.record()
+        stack.engine.state.remove(kept)
+        stack.journal = Notes()
+        stack.up(program(token, least=True))
+        assert stack.record().id == kept.id
+        stack.assert_nothing_lost()
+
+    def test_what_a_killed_replacement_has_left_is_ended_without_a_note_too(
+        self, token: str
+    ) -> None:
+        """The record of what it was to replace tells that it was never recorded."""
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        changed = one_replacement(token)
+        for request in range(1, 40):
+            stack.death = Death(request, after_the_work=True)
+            assert failure(stack, program(token, least=True, **changed)) is not None
+            if len(stack.alive()) == 2:
+                break
+            stack.scheduler.clock.advance(5)
+        (left,) = stack.alive() - stack.recorded()
+        stack.death, stack.journal = None, Notes()
+        stack.scheduler.clock.advance(5)
+
+        more = {"gpu_count": 4} if token == VM else {"image_url": "another:1"}
+        stack.up(program(token, **{"least": True, **changed, **more}))
+
+        stack.scheduler.clock.advance(60)
+        assert left not in stack.alive()
+        stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(
+    ("token", "ending", "status"),
+    [(CLUSTER, "/clusters/create", "terminated"), (INSTANCE, "/v2/instances", "failed")],
+)
+def test_one_that_has_ended_in_the_very_answer_is_recorded_and_made_once(
+    token: str, ending: str, status: str
+) -> None:
+    """Without a key, asking again would make another."""
+    stack = Stack(token)
+    answer, key = stack.world.handle, stack.kind.listed.key
+
+    def fail(body: dict[str, Any]) -> None:
+        path = f"/_emulator/{stack.example.table}/{body[key]}"
+        assert stack.world.call("PATCH", path, {"status": status}).status == 200
+        body["status"] = status
+
+    on_answer(stack, ending, fail)
+
+    said = failure(stack, program(token, least=True))
+
+    assert said is not None
+    made = [e for e in stack.world.log.entries if e.method == "POST" and e.path.endswith(ending)]
+    assert len(made) == 1
+    assert stack.record().id in said
+    answer_by(stack, answer)
+    stack.refresh()
+    stack.up(program(token, least=True))
+    stack.assert_nothing_lost()

@@ -11,8 +11,10 @@ import pytest
 from pulumi_openrelay.config import REVIEW_KEY
 from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.importing import entry
+from pulumi_openrelay.lifecycle.diff import Changes
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
+from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
 from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
@@ -395,6 +397,37 @@ class TestLookedUp:
         assert str(failure.value).startswith(f"{KINDS[token].noun} '{NAME}': ")
         assert "no/such id" in str(failure.value)
         assert "\n" not in str(failure.value)
+
+
+class TestWhatIsNotKnownInPreview:
+    def changes(self, **news: Any) -> tuple[Changes, list[str]]:
+        """The diff of a protected machine, and its warnings."""
+        stack = Stack("openrelay:Vm")
+        stack.up(program("openrelay:Vm", deletion_protection=True))
+        old = stack.record()
+
+        def compared() -> tuple[Changes, list[str]]:
+            life, call = stack.life()
+            changes, _ = life.diff(old.id, old.inputs, old.outputs, {**old.inputs, **news})
+            return changes, call.warnings
+
+        return stack.run(compared)
+
+    def test_it_is_no_replacement_of_a_protected_machine_and_told(self) -> None:
+        changes, warnings = self.changes(env_vars={"A": UNKNOWN})
+        assert (changes.replaces, changes.updates) == ([], ["env_vars"])
+        assert warnings == [
+            "env_vars is not known until the update runs; if it then differs, that is refused, "
+            "because only a new one can have it and deletion_protection is on"
+        ]
+
+    def test_what_is_known_beside_it_is_refused_by_its_name(self) -> None:
+        with pytest.raises(Failed, match="'it': gpu_count cannot change without a new one, and"):
+            self.changes(env_vars={"A": UNKNOWN}, gpu_count=4)
+
+    def test_it_replaces_what_is_not_protected(self) -> None:
+        changes, warnings = self.changes(env_vars={"A": UNKNOWN}, deletion_protection=False)
+        assert (changes.replaces, warnings) == (["env_vars"], [])
 
 
 def test_where_the_key_of_a_review_is_left_in_the_environment_nothing_is_replaced(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.sentences import Failed
 
 from .examples import EXAMPLES, RTX_4090
 from .support import (
@@ -261,6 +262,41 @@ class TestProtected:
         assert stack.up(after(token, deletion_protection=True)) == []
         stack.assert_nothing_lost()
 
+    @pytest.mark.parametrize("token", MACHINES)
+    @pytest.mark.parametrize("how", ["diff", "read"])
+    def test_it_is_not_doubled_where_a_call_has_named_it(self, token: str, how: str) -> None:
+        """As by `replace_on_changes`, or by `--refresh --target-replace`."""
+        stack = Stack(token)
+        stack.up(before(token, deletion_protection=True))
+        old = stack.record()
+
+        def replaced() -> None:
+            life, _ = stack.life()
+            if how == "diff":
+                assert not life.diff(old.id, old.inputs, old.outputs, old.inputs)[0]
+            else:
+                assert life.read(old.id, old.inputs, old.outputs) is not None
+            life.create(dict(old.inputs))
+
+        with pytest.raises(Failed, match="it is to be replaced, and deletion_protection is on; no"):
+            stack.run(replaced)
+        assert stack.alive() == {old.id}
+
+    @pytest.mark.parametrize("token", MACHINES)
+    def test_one_that_has_vanished_is_made_anew(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(before(token, deletion_protection=True))
+        old = stack.record()
+        stack.remove()
+
+        def made_anew() -> str:
+            life, _ = stack.life()
+            assert life.read(old.id, old.inputs, old.outputs) is None
+            return life.create(dict(old.inputs))[0]
+
+        new = stack.run(made_anew)
+        assert stack.alive() == {new}
+
     def test_an_old_one_that_cannot_be_found_before_is_kept_beside_the_new_one(self) -> None:
         """An instance without a webhook carries no mark."""
         stack = Stack(INSTANCE)
@@ -306,6 +342,29 @@ def test_what_was_not_ended_yet_is_ended_by_the_up_that_goes_on(token: str, dema
     assert stack.alive() == {stack.record().id}
     stack.assert_nothing_lost()
     assert stack.up(after(token)) == []
+
+
+@pytest.mark.parametrize("token", [t for t in MACHINES if t != INSTANCE])
+def test_what_was_not_ended_yet_is_ended_though_a_replacement_on_demand_comes_next(
+    token: str,
+) -> None:
+    """A refresh has seen the new one recorded, and no diff names it to its replacement."""
+    stack = Stack(token)
+    stack.death = Death(create_request(token, least=True), after_the_work=True)
+    assert failure(stack, before(token)) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+    (old,) = stack.alive()
+    stack.script({"type": "stall"})
+    assert "was not running within" in str(failure(stack, after(token)))
+    stack.refresh()
+    third = {"gpu_count": 4} if token == VM else {"image_url": "another:1"}
+
+    stack.up(after(token, **third), target_replace=NAME)
+
+    stack.scheduler.clock.advance(60)
+    assert old not in stack.alive()
+    stack.assert_nothing_lost()
 
 
 @pytest.mark.parametrize("on", ["on_failure", "on_timeout"])

@@ -279,6 +279,58 @@ def test_a_protected_machine_is_neither_replaced_nor_deleted_until_the_program_s
     assert cloud.world.live_vms() == []
 
 
+def test_what_is_not_known_yet_of_a_protected_machine_fails_no_preview(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    reads = """
+    hook = relay.Webhook("events", url="http://127.0.0.1:9/hook", secret_version=1)
+    key = relay.SshKey("laptop", public_key=KEY)
+    vm = relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+                  env_vars={"SECRET": hook.secret}, deletion_protection=True)
+    """
+    assert stack.up(reads).code == 0
+    machine = stack.resources()["trainer"]["id"]
+    off, other = reads.replace("_version=1", "_version=1, enabled=False"), reads.replace("=1", "=2")
+
+    preview = stack.preview(off)
+    assert preview.code == 0, preview.text
+    assert preview.changed == {"events": "update", "trainer": "update"}
+    assert any("env_vars is not known until the update runs" in w for w in preview.warnings)
+    unprotected = stack.preview(off.replace("=True", "=False"))
+    assert unprotected.changed == {"events": "update", "trainer": "replace"}
+
+    done = stack.up(off)
+    assert done.code == 0, done.text
+    assert done.changed == {"events": "update"}
+    refused = stack.up(other.replace("gpu_count=2", "gpu_count=1"))
+    assert [line.partition(";")[0] for line in refused.errors] == [
+        "VM 'trainer': env_vars cannot change without a new one, and deletion_protection is on"
+    ]
+    assert [vm.id for vm in cloud.world.live_vms()] == [machine]
+
+
+def test_a_protected_machine_is_not_doubled_by_replace_on_changes(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    """The engine asks for a replacement that no diff of ours does."""
+    option = 'gpu_count=1, public=False, opts=Options(replace_on_changes=["public"])'
+    program = PROTECTED.replace("gpu_count=1", option)
+    assert stack.up(program).code == 0
+    machine = stack.resources()["trainer"]["id"]
+    opened = program.replace("public=False", "public=True")
+
+    refused = stack.up(opened)
+
+    assert refused.errors == [
+        f"VM 'trainer': it is to be replaced, and deletion_protection is on; nothing was created "
+        f"({machine}); take what asks for that back, or set deletion_protection=False"
+    ]
+    assert [vm.id for vm in cloud.world.live_vms()] == [machine]
+    lifted = stack.up(opened.replace("protection=True", "protection=False"))
+    assert lifted.code == 0, lifted.text
+    assert machine not in [vm.id for vm in cloud.world.live_vms()]
+
+
 def test_a_protected_machine_outlives_a_replacement_on_demand(
     stack: Stack, cloud: ServedWorld
 ) -> None:

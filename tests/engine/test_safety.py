@@ -143,6 +143,31 @@ def test_a_replacement_on_demand_never_ends_the_machine_that_it_took_over(
     assert stack.preview().changed == {}
 
 
+RETAINED = r"""
+    key = relay.SshKey("laptop", public_key=KEY, adopt=True)
+    vm = relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+                  cloud_init="#!/bin/sh\necho {}", opts=Options(retain_on_delete=True))
+"""
+
+
+def test_a_machine_that_the_program_retains_is_never_ended_by_a_later_up(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    for n in range(3):
+        assert stack.up(RETAINED.format(n)).code == 0
+    kept = {vm.id for vm in cloud.world.live_vms()}
+    assert len(kept) == 3
+    assert stack.up('relay.SshKey("laptop", public_key=KEY, adopt=True)').code == 0
+
+    added = stack.up(RETAINED.format(3))
+
+    assert added.code == 0, added.text
+    assert kept < {vm.id for vm in cloud.world.live_vms()}
+    assert len(cloud.world.live_vms()) == 4
+    told = [line for line in added.warnings if "`pulumi-openrelay leftovers` lists it" in line]
+    assert len(told) == 3
+
+
 def test_a_destroy_says_what_an_interrupted_update_has_left(
     stack: Stack, cloud: ServedWorld
 ) -> None:

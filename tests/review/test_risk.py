@@ -194,6 +194,19 @@ def test_a_replacement_that_the_protection_will_refuse_is_told_before() -> None:
     assert rules(lifted) == [("block", "data-loss", "trainer")]
 
 
+def test_what_is_not_known_yet_of_a_protected_machine_is_told_and_does_not_block() -> None:
+    old = vm(deletion_protection=True, env_vars=told.SECRET)
+    new = vm(deletion_protection=True, env_vars=told.UNKNOWN)
+    found = told.review(told.updated("trainer", old, new), profile="regulated")
+    assert rules(found) == [("warn", "protected-replacement", "trainer")]
+    assert found.reasons[0].message == (
+        "env_vars is not known until the update runs; if it then differs, deletion_protection will "
+        "refuse the replacement"
+    )
+    opened = vm(deletion_protection=True, env_vars=told.SECRET, public=True)
+    assert "protected-replacement" not in str(rules(told.review(told.updated("t", old, opened))))
+
+
 def test_a_rename_of_a_protected_machine_is_called_a_rename_and_blocked() -> None:
     found = told.review(
         told.deleted("trainer", vm(deletion_protection=True)),

@@ -39,6 +39,8 @@ class Declared:
     kind: str
     inputs: Mapping[str, Any]
     timeout: float = 0.0
+    retain: bool = False
+    """`retain_on_delete`: no delete is called."""
 
     @property
     def needs(self) -> set[str]:
@@ -60,6 +62,7 @@ class Record:
     init_errors: list[str] = field(default_factory=list)
     delete: bool = False
     needs: set[str] = field(default_factory=set)
+    retain: bool = False
 
 
 class OperationFailed(Exception):
@@ -191,7 +194,8 @@ class _Operation:
             if not self.errors:
                 self._goes_on()
                 self.deleting.add(record.id)
-                self._life(record.name, record.kind).delete(record.id, dict(record.outputs))
+                if not record.retain:
+                    self._life(record.name, record.kind).delete(record.id, dict(record.outputs))
                 self.state.remove(record)
 
         for record in doomed:
@@ -312,6 +316,7 @@ class _Operation:
             old.delete = True
         kind, needs = declared.kind, declared.needs
         made = Record(name, kind, resource_id, inputs, _wired(outputs), errors, needs=needs)
+        made.retain = declared.retain
         self.state.append(made)
         if errors:
             raise Failed(errors[0])

@@ -74,6 +74,11 @@ def speak_as(stack: Stack, key: str | None, token: str | None) -> None:
 
 def tell_no(stack: Stack, field: str) -> None:
     """Let the API tell null for a field of every instance."""
+    tell(stack, field, None)
+
+
+def tell(stack: Stack, field: str, value: str | None) -> None:
+    """Let the API tell this for a field of every instance."""
     handle = stack.world.handle
 
     def silent(request: Request) -> Answer:
@@ -83,7 +88,7 @@ def tell_no(stack: Stack, field: str) -> None:
         body = json.loads(answer.body)
         for row in body.get("instances", [body]):
             if field in row:
-                row[field] = None
+                row[field] = value
         return replace(answer, body=json.dumps(body).encode())
 
     stack.world.handle = silent  # type: ignore[method-assign]

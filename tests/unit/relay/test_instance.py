@@ -28,6 +28,7 @@ from .support import (
     creates,
     instance,
     speak_as,
+    tell,
     tell_no,
 )
 
@@ -384,6 +385,35 @@ class TestAListWithoutWebhooks:
         stack.up(instance(webhook_url=HOOK))
         assert creates(stack) == 1
         stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("told", ["https://hooks.example.com/relay", "https://***"])
+    def test_what_a_lost_answer_made_is_told_where_the_url_is_told_without_its_mark(
+        self, told: str
+    ) -> None:
+        stack = account()
+        tell(stack, "webhook_url", told)
+        stack.world.faults.add(LOST_CREATE)
+        stack.up(instance(webhook_url=HOOK))
+        (left,) = stack.alive() - stack.recorded()
+        assert f"a second instance just like {stack.record().id} came up" in warnings(stack)
+        assert f"which a lost answer may have made: {left}" in warnings(stack)
+
+    def test_what_a_stranger_made_meanwhile_is_not_told_where_the_mark_is(self) -> None:
+        stack = account()
+        hooked = {**SMALL, "webhook_url": "https://elsewhere.example.com"}
+        handle, lost = stack.world.handle, ["create"]
+
+        def lose(request: Request) -> Answer:
+            if request.method != "POST" or request.path != "/v2/instances" or not lost:
+                return handle(request)
+            lost.clear()
+            stack.world.call("POST", "/v2/instances", hooked)
+            return Answer(0, drop=True)
+
+        stack.world.handle = lose  # type: ignore[method-assign]
+        stack.up(instance(webhook_url=HOOK))
+        assert creates(stack) == 2
+        assert "a second instance" not in warnings(stack)
 
     def test_what_a_killed_create_made_is_found_on_the_same_machine_and_told_on_another(
         self,
