@@ -14,8 +14,8 @@ from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
-from .examples import EXAMPLES, KEYS
 from ..simulation.journal import Notes
+from .examples import EXAMPLES, KEYS
 from .support import (
     API_KEYS,
     MACHINES,
@@ -586,6 +586,8 @@ def test_a_key_that_no_key_can_be_is_refused_by_name(bad: str) -> None:
     _, problems = stack.run(lambda: stack.life()[0].check({}, dict(given)))
     assert problems == [("api_key", "has characters that no key has")]
     stack.up(program(token, least=True, api_key=f"{EXAMPLES[token].least['api_key']}\n"))
+
+
 class TestAdopt:
     """It takes over what another hand has made, whose shape it cannot change."""
 
