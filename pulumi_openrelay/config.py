@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import Misconfigured
+from .errors import Misconfigured, NoCredential
 
 DEFAULT_URL = "https://api.openrelay.inc"
 DEFAULT_RELAY_URL = "https://relaygpu.com"
@@ -72,7 +72,7 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
     sources = _Sources(get, environment)
     api_key, source = sources.credential("the API key", "openrelay:apiKey", "OPENRELAY_API_KEY")
     if api_key is None:
-        raise Misconfigured(
+        raise NoCredential(
             "no API key is configured",
             "run `pulumi config set --secret openrelay:apiKey <key>` or set OPENRELAY_API_KEY",
         )
@@ -100,7 +100,7 @@ def resolve_relay(
         "the customer token", "relay:customerToken", "RELAY_CUSTOMER_TOKEN"
     )
     if api_key is None and token is None and not public:
-        raise Misconfigured(
+        raise NoCredential(
             "no API key is configured",
             "run `pulumi config set --secret relay:apiKey <key>` or set RELAY_API_KEY",
         )

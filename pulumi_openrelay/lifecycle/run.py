@@ -468,13 +468,7 @@ class Lifecycle:
         """What to say of one that the key cannot see; None of any other. The API would call it
         gone, and it would go on billing without a record."""
         recorded = outputs.get(ORGANIZATION)
-        key = self._whose().get(ORGANIZATION) if recorded is not None else None
-        if key == recorded:
-            return None
-        return OpenRelayError(
-            f"it belongs to the organization {recorded}, and the API key to {key}",
-            "use a key of its own organization",
-        )
+        return None if recorded is None else self.session.foreign(self.call, recorded)
 
     def _refuse_foreign(self, outputs: Bag) -> None:
         error = self._foreign(outputs)

@@ -50,6 +50,17 @@ class Session:
             return self._given_organization
         return self._organization.get(caller, since=float("-inf")).value
 
+    def foreign(self, caller: Caller, recorded: str) -> OpenRelayError | None:
+        """What to say of what another organization than this session's has; None of any other.
+        recorded: the id of its organization."""
+        own = self.organization(caller)
+        if own == recorded:
+            return None
+        return OpenRelayError(
+            f"it belongs to the organization {recorded}, and the API key to {own}",
+            "use a key of its own organization",
+        )
+
     def send(
         self, caller: Caller, method: str, path: str, parts: Mapping[str, str], **keywords: Any
     ) -> Any:
