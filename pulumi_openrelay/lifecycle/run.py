@@ -347,8 +347,8 @@ class Lifecycle:
         """This is the resource's recorded id, so that a create of another knows it."""
         self.session.history.own(self.call.urn, resource_id, outputs.get(MADE))
         note = self._note(outputs)
-        if note is not None and resource_id not in note.before:
-            # What it is about is recorded.
+        if note is not None and (resource_id not in note.before or resource_id == note.made):
+            # What it is about is recorded; the key of a create may be answered with what was there.
             self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
 
     def _note(self, outputs: Bag) -> Note | None:
@@ -360,7 +360,7 @@ class Lifecycle:
     def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
         """Warn of what a create that was cut off may have made in place of the recorded one."""
         note = self._note(outputs)
-        if note is None or resource_id not in note.before:
+        if note is None or resource_id not in note.before or resource_id == note.made:
             return
         which = f": {note.made}" if note.made else ""
         if not self.kind.alike:

@@ -365,3 +365,18 @@ def test_a_setting_of_the_account_stays_set(token: str) -> None:
     told = "what it was before this stack had it is not known" in " ".join(stack.engine.warnings)
     assert told == any(update.drift for update in EXAMPLES[token].updates.values())
     assert stack.up(program(token)) == []
+
+
+@pytest.mark.parametrize("then", ["up", "destroy"])
+def test_one_that_its_own_create_gave_back_is_not_said_to_be_anothers_leftover(then: str) -> None:
+    """The API knows the key of the create, and answers with the recorded one: there is no other."""
+    stack, named = Stack(VM), program(VM, least=True, name="mine")
+    stack.up(named)
+    recorded = stack.record().id
+    stack.up(named, target_replace=NAME)
+    assert stack.alive() == {recorded} == stack.recorded()
+    stack.engine.warnings.clear()
+
+    {"up": lambda: stack.up(named), "destroy": stack.destroy}[then]()
+
+    assert not [said for said in stack.engine.warnings if recorded in said]
