@@ -28,7 +28,7 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, Role
+from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, Role
 from .journal import Note
 from .make import Maker, end_left
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
@@ -182,6 +182,8 @@ class Lifecycle:
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
+            if call.timeout:
+                outputs[TIMEOUT] = call.timeout
             if isinstance(reason, MachineFailed):
                 reason.advice = f"{RETRY}, which replaces it"
             if self._gives_up(reason, outputs):
@@ -201,12 +203,15 @@ class Lifecycle:
         """
         kind, call = self.kind, self.call
         call.hide(old_inputs, old_outputs, inputs)
+        ready = old_outputs.get(READY) is not False
+        goes_on = not (ready or call.timeout)
+        if goes_on:
+            call.timeout = old_outputs.get(TIMEOUT) or 0.0
         self._set_deadline()
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
         outputs = self._echo(old_outputs, inputs)
-        ready = old_outputs.get(READY) is not False
         changing: set[str] = set()
         try:
             if changes.updates or not ready:
@@ -217,7 +222,7 @@ class Lifecycle:
                 return outputs
             settled = self._settled(remote, outputs)
             self._end_left(remote, outputs)
-            return {name: value for name, value in settled.items() if name != LEFT}
+            return {n: value for n, value in settled.items() if n not in (LEFT, TIMEOUT)}
         except Exception as error:
             reason = self._reason(error)
             if ready and not remote.sent:
@@ -228,6 +233,8 @@ class Lifecycle:
             inputs = _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
             outputs |= {**self._facts(remote.seen), **remote.shown_once, READY: False}
+            if goes_on and isinstance(reason, TimedOut):
+                reason.advice = f"{RETRY} to go on; CustomTimeouts(update=...) lets it wait longer"
             said = sentences.created(kind.noun, call.name, resource_id, reason)
             if self._gives_up(reason, outputs):
                 said = self._ended(remote, reason, outputs, inputs)
