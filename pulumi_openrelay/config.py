@@ -48,6 +48,8 @@ class Settings:
     organization_id: str | None
     max_retries: int
     max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
+    api_url_source: str = "openrelay:apiUrl"
+    """What to check where the URL may be wrong: as it is by default, where it was not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class RelaySettings:
     base_url: str
     max_retries: int
     max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
+    base_url_source: str = "relay:baseUrl"
+    """What to check where the URL may be wrong: as it is by default, where it was not given."""
 
 
 def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
@@ -76,14 +80,16 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
             "no API key is configured",
             "run `pulumi config set --secret openrelay:apiKey <key>` or set OPENRELAY_API_KEY",
         )
+    api_url, api_url_source = sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL)
     organization_id, _ = sources.find("openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID")
     return Settings(
         api_key=api_key,
         api_key_source=source,
-        api_url=sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL),
+        api_url=api_url,
         organization_id=organization_id,
         max_retries=sources.retries("openrelay:maxRetries"),
         max_concurrent_requests=sources.concurrent_requests("openrelay:maxConcurrentRequests"),
+        api_url_source=api_url_source,
     )
 
 
@@ -104,14 +110,16 @@ def resolve_relay(
             "no API key is configured",
             "run `pulumi config set --secret relay:apiKey <key>` or set RELAY_API_KEY",
         )
+    base_url, base_url_source = sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL)
     return RelaySettings(
         api_key=api_key,
         api_key_source=api_key_source,
         customer_token=token,
         customer_token_source=token_source,
-        base_url=sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL),
+        base_url=base_url,
         max_retries=sources.retries("relay:maxRetries"),
         max_concurrent_requests=sources.concurrent_requests("relay:maxConcurrentRequests"),
+        base_url_source=base_url_source,
     )
 
 
@@ -139,7 +147,7 @@ class _Sources:
             )
         return value or None, source
 
-    def url(self, key: str, variable: str, default: str) -> str:
+    def url(self, key: str, variable: str, default: str) -> tuple[str, str]:
         value, source = self.find(key, variable)
         url = (value or default).strip().rstrip("/")
         try:
@@ -152,7 +160,7 @@ class _Sources:
                 f"the API's URL from {source} is {url!r}, which is no http(s) URL",
                 f"give one such as {default}",
             )
-        return url
+        return url, source if value else key
 
     def count(self, key: str, title: str, default: int, *, least: int = 0) -> int:
         value, source = self.find(key, None)

@@ -47,6 +47,10 @@ class OpenRelay:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    @property
+    def url_source(self) -> str:
+        return self._settings.api_url_source
+
     def headers(self, path: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {self._settings.api_key}"}
 
@@ -106,6 +110,6 @@ class OpenRelay:
             )
         if 300 <= status < 400:
             what = f"the server sent us elsewhere ({said})"
-            return Rejected, what, "check openrelay:apiUrl"
-        kind, what, advice = meaning(status, said, "openrelay:apiUrl")
+            return Rejected, what, f"check {self.url_source}"
+        kind, what, advice = meaning(status, said, self.url_source)
         return kind, what, CONFLICT_ADVICE.get(code or "", advice) if status == 409 else advice

@@ -141,8 +141,8 @@ class Session:
             answer = self.client.send(Request("GET", "/v1/whoami", answers=dict), caller)
         except NotFound:
             raise Misconfigured(
-                "openrelay:apiUrl leads to a server that does not know /v1/whoami",
-                "check openrelay:apiUrl",
+                f"the server at {self.client.address} does not know /v1/whoami",
+                f"check {self.client.url_source}",
             ) from None
         organization = answer.get("organizationId")
         if not isinstance(organization, str) or not organization:
