@@ -50,6 +50,7 @@ class Settings:
     max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
     api_url_source: str = "openrelay:apiUrl"
     """What to check where the URL may be wrong: as it is by default, where it was not given."""
+    organization_id_source: str = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
             "run `pulumi config set --secret openrelay:apiKey <key>` or set OPENRELAY_API_KEY",
         )
     api_url, api_url_source = sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL)
-    organization_id, _ = sources.find("openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID")
+    organization_id, organization_id_source = sources.find(
+        "openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID"
+    )
     return Settings(
         api_key=api_key,
         api_key_source=source,
@@ -90,6 +93,7 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
         max_retries=sources.retries("openrelay:maxRetries"),
         max_concurrent_requests=sources.concurrent_requests("openrelay:maxConcurrentRequests"),
         api_url_source=api_url_source,
+        organization_id_source=organization_id_source,
     )
 
 

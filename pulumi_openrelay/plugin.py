@@ -54,4 +54,8 @@ def _connect(settings: Settings | RelaySettings) -> Session:
         max_retries=retries,
         max_concurrent_requests=most,
     )
-    return Session(client, settings.organization_id)
+    return Session(
+        client,
+        settings.organization_id,
+        organization_source=settings.organization_id_source,
+    )

@@ -65,6 +65,15 @@ class OpenRelay:
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
         kind, what, advice = self._meaning(answer.status, code, said, envelope)
+        organization = self._settings.organization_id
+        if (
+            kind is Forbidden
+            and organization
+            and request
+            and f"/orgs/{organization}/" in request.url
+        ):
+            source = self._settings.organization_id_source
+            advice = f"{advice}; if the key is of another organization, correct {source}"
         return kind(
             what,
             advice,

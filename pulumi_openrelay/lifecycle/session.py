@@ -29,10 +29,16 @@ class Session:
     """Shared by all calls of one plugin process to one service.
 
     organization_id: None asks `whoami` once. The API binds a key to one organization.
+    organization_source: where a given one came from.
     """
 
     def __init__(
-        self, client: Client, organization_id: str | None = None, journal: Journal | None = None
+        self,
+        client: Client,
+        organization_id: str | None = None,
+        journal: Journal | None = None,
+        *,
+        organization_source: str = "openrelay:organizationId",
     ) -> None:
         self.client = client
         self.journal = NoteFiles() if journal is None else journal
@@ -42,6 +48,7 @@ class Session:
         self._changed = float("-inf")
         self._offers: dict[str, Shared[Any]] = {}
         self._given_organization = organization_id
+        self._organization_source = organization_source
         self._organization = Shared(self._ask_organization)
 
     def organization(self, caller: Caller) -> str:
@@ -56,6 +63,12 @@ class Session:
         own = self.organization(caller)
         if own == recorded:
             return None
+        if self._given_organization:
+            source = self._organization_source
+            return OpenRelayError(
+                f"it belongs to the organization {recorded}, and {source} names {own}",
+                f"correct {source}, or leave it out and use a key of its own organization",
+            )
         return OpenRelayError(
             f"it belongs to the organization {recorded}, and the API key to {own}",
             "use a key of its own organization",

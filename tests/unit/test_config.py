@@ -57,6 +57,7 @@ class TestOpenRelay:
             "org_stack",
             3,
             api_url_source="the stack's configuration (openrelay:apiUrl)",
+            organization_id_source="the stack's configuration (openrelay:organizationId)",
         )
 
     def test_the_environment_alone_will_do(self) -> None:
@@ -67,6 +68,7 @@ class TestOpenRelay:
             "org_shell",
             DEFAULT_RETRIES,
             api_url_source="the environment (OPENRELAY_API_URL)",
+            organization_id_source="the environment (OPENRELAY_ORGANIZATION_ID)",
         )
 
     def test_a_key_alone_will_do(self) -> None:
