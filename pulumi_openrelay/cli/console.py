@@ -9,7 +9,7 @@ import click
 
 from ..caller import Direct
 from ..config import Get
-from ..errors import RETRY, OpenRelayError
+from ..errors import RETRY, NoCredential, OpenRelayError
 from ..lifecycle.sentences import Failed
 from ..lifecycle.service import Service
 from ..lifecycle.session import Session
@@ -21,9 +21,17 @@ def console(name: str = "") -> Direct:
     return Direct(lambda text: click.echo(f"warning: {text}", err=True), name)
 
 
-def configured(service: Service, get: Get = lambda _key: None) -> Session:
-    """A session by the environment, and by the stack's configuration where the command has one."""
-    return session(get, service)
+def configured(service: Service, get: Get | None = None) -> Session:
+    """A session by the environment, and by the stack's configuration where the command has one.
+
+    get: reads that; None where it has none.
+    """
+    if get is not None:
+        return session(get, service)
+    try:
+        return session(lambda _key: None, service)
+    except NoCredential as missing:
+        raise NoCredential(missing.what, f"set {service.name.upper()}_API_KEY") from None
 
 
 @contextmanager

@@ -602,7 +602,9 @@ class Lifecycle:
         if full is not None and self.kind.lives(full):
             return self._merged(outputs, row, full)
         if not outputs:
-            raise MachineGone(f"there is none with the id {remote.id}", "check the id")
+            whose = "organization" if self.kind.of_an_organization else "account"
+            advice = f"check the id, and that the key is of its {whose}"
+            raise MachineGone(f"there is none with the id {remote.id}", advice)
         if full is not None:
             self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None
