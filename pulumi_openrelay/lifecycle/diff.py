@@ -44,7 +44,10 @@ def diff(
     for prop in kind.fields.values():
         if prop.is_input:
             _compare(prop, old_inputs, old_outputs, new_inputs, changes)
+    stays, changes.remarks = changes.remarks, []
     _mend(kind, old_outputs, new_inputs, changes)
+    if not changes.replaces:
+        changes.remarks[:0] = stays  # of a new one, none of that holds
     return changes
 
 
@@ -108,12 +111,12 @@ def _mend(
     status = old_outputs.get("status")
     if kind.states is None or status not in kind.states.failed | kind.states.ended:
         return
+    why = old_outputs.get("status_reason") or old_outputs.get("ended_reason")
+    said = f"its status is {status}" + (f" ({why})" if why else "")
     served = old_outputs.get(SERVED) or MADE not in old_outputs
     if status in kind.states.ended or not served:
         changes.replaces.append("status")
-        why = old_outputs.get("status_reason") or old_outputs.get("ended_reason")
-        reason = f" ({why})" if why else ""
-        changes.remarks.append(f"its status is {status}{reason}: a new one takes its place")
+        changes.remarks.append(f"{said}: a new one takes its place")
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")
-        changes.remarks.append("it has failed: it is started again, on the disk that it has")
+        changes.remarks.append(f"{said}: `pulumi up` starts it again, on its own disk")

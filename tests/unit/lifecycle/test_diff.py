@@ -79,6 +79,14 @@ class TestLeftOut:
         assert "colour is no longer given, so it stays as it is" in changed.remarks[0]
         assert not changes({"disk": 80}, {})
 
+    @pytest.mark.parametrize(("after", "status"), [({"size": 3}, "running"), ({}, "terminated")])
+    def test_it_is_not_said_to_stay_where_a_new_one_is_made(
+        self, after: dict[str, Any], status: str
+    ) -> None:
+        changed = changes({"colour": "red"}, after, status=status)
+        assert changed.replaces
+        assert "stays" not in " ".join(changed.remarks)
+
     def test_leaving_out_means_the_default_where_that_is_plain(self) -> None:
         assert changes({"lid": True}, {}).replaces == ["lid"]
         assert changes({"open": True}, {}).updates == ["open"]
@@ -153,7 +161,11 @@ class TestFailed:
         assert changed.remarks == ["its status is failed (no boot): a new one takes its place"]
 
     def test_one_that_has_served_is_restarted_since_its_disk_may_hold_data(self) -> None:
-        assert kinds(changes({}, {}, status="failed")) == ([], ["desired_state"], [])
+        changed = changes({}, {}, status="failed", status_reason="no boot")
+        assert kinds(changed) == ([], ["desired_state"], [])
+        assert changed.remarks == [
+            "its status is failed (no boot): `pulumi up` starts it again, on its own disk"
+        ]
 
     def test_one_that_was_imported_has_served(self) -> None:
         changed = changes({}, {}, imported=True, status="failed")
