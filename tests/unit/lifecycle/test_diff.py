@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_openrelay.lifecycle.diff import Changes, diff
-from pulumi_openrelay.lifecycle.fields import MADE, OWNER, SERVED
+from pulumi_openrelay.lifecycle.fields import MADE, OWNER, READY, SERVED
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
 from .boxes import BOX
@@ -152,6 +152,28 @@ class TestImported:
     def test_once_the_program_has_said_it_a_change_counts(self) -> None:
         changed = changes({"script": "#!a"}, {"script": "#!b"}, imported=True)
         assert changed.replaces == ["script"]
+
+    def test_what_no_program_has_given_is_not_said_to_be_given_no_longer(self) -> None:
+        assert changes({"colour": "red"}, {}, imported=True).remarks == []
+
+
+class TestNotReady:
+    """An earlier run was cut off, and the update has nothing to show."""
+
+    def test_the_preview_says_why_there_is_an_update(self) -> None:
+        changed = changes({}, {}, status="deploying", **{READY: False})
+        assert not changed
+        assert changed.remarks == [
+            "it was not ready when made or changed: `pulumi up` waits for it"
+        ]
+
+    @pytest.mark.parametrize("status", ["failed", "terminated"])
+    def test_one_that_has_failed_is_not_waited_for(self, status: str) -> None:
+        remarks = changes({}, {}, status=status, **{READY: False}).remarks
+        assert "waits for" not in " ".join(remarks)
+
+    def test_what_was_ready_needs_no_word(self) -> None:
+        assert changes({}, {}, **{READY: True}).remarks == []
 
 
 class TestFailed:
