@@ -28,6 +28,10 @@ from .console import configured, console, one_sentence
 DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
 FOUND = 2
+NO_OWNER = (
+    "nothing can be told: the state has no mark of this stack, as before the first `pulumi up` and "
+    "after a `pulumi destroy`, which names itself what it leaves"
+)
 
 
 @click.command()
@@ -51,12 +55,14 @@ def leftovers(stack: str, cwd: Path) -> None:
     pending = [each["resource"] for each in deployment.get("pending_operations") or []]
     owners = {str(r.get("id")) for r in resources if r.get("type") == OWNER}
     recorded = {str(r.get("id")) for r in resources}
-    found: list[str] = []
+    if not owners:
+        click.echo(NO_OWNER, err=True)
+        return
+    found = False
     skipped: list[NoCredential] = []
-    # Without an owner, the stack has made nothing yet.
     with one_sentence("what the stack left behind could not be looked for: "):
-        settings = _configuration(stack, cwd) if owners else {}
-        for service in SERVICES.values() if owners else ():
+        settings = _configuration(stack, cwd)
+        for service in SERVICES.values():
             of_it = [r for r in [*resources, *pending] if _is_of(service, r)]
             try:
                 session = configured(service, settings.get)
@@ -66,11 +72,11 @@ def leftovers(stack: str, cwd: Path) -> None:
                 skipped.append(missing)
                 continue
             _refuse_foreign(session, of_it)
-            found += _unrecorded(session, service, owners, recorded)
+            for line in _unrecorded(session, service, owners, recorded):
+                click.echo(line)
+                found = True
         if len(skipped) == len(SERVICES):
             raise skipped[0]
-    for line in found:
-        click.echo(line)
     if not found:
         click.echo("nothing was left over", err=True)
     sys.exit(FOUND if found else 0)

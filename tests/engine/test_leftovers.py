@@ -103,6 +103,22 @@ def test_where_it_could_not_look_it_does_not_say_that_all_is_well(
     assert leftovers(stack, OPENRELAY_API_KEY="").returncode == 1
 
 
+def test_a_state_without_the_stacks_mark_is_no_all_clear(stack: Stack) -> None:
+    told = leftovers(stack)
+    assert (told.returncode, told.stdout) == (0, "")
+    assert told.stderr.startswith("nothing can be told: ")
+
+
+def test_what_one_service_has_is_told_though_the_other_cannot_be_asked(
+    stack: Stack, lost: str
+) -> None:
+    stack.run("config", "set", "relay:maxRetries", "0", "--stack", stack.name)
+    found = leftovers(stack, RELAY_API_KEY="relay_sk_x", RELAY_BASE_URL="http://127.0.0.1:9")
+    assert found.returncode == 1
+    assert lost in found.stdout
+    assert "cannot be reached" in found.stderr
+
+
 def test_without_the_pulumi_cli_it_says_what_is_missing(stack: Stack) -> None:
     missing = leftovers(stack, PATH="")
     assert missing.returncode == 1
