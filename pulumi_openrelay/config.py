@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import Misconfigured
+from .errors import Misconfigured, NoCredential
 
 DEFAULT_URL = "https://api.openrelay.inc"
 DEFAULT_RELAY_URL = "https://relaygpu.com"
@@ -48,6 +48,9 @@ class Settings:
     organization_id: str | None
     max_retries: int
     max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
+    api_url_source: str = "openrelay:apiUrl"
+    """What to check where the URL may be wrong: as it is by default, where it was not given."""
+    organization_id_source: str = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class RelaySettings:
     base_url: str
     max_retries: int
     max_concurrent_requests: int = DEFAULT_CONCURRENT_REQUESTS
+    base_url_source: str = "relay:baseUrl"
+    """What to check where the URL may be wrong: as it is by default, where it was not given."""
 
 
 def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
@@ -72,18 +77,23 @@ def resolve(get: Get, environment: Mapping[str, str] | None = None) -> Settings:
     sources = _Sources(get, environment)
     api_key, source = sources.credential("the API key", "openrelay:apiKey", "OPENRELAY_API_KEY")
     if api_key is None:
-        raise Misconfigured(
+        raise NoCredential(
             "no API key is configured",
             "run `pulumi config set --secret openrelay:apiKey <key>` or set OPENRELAY_API_KEY",
         )
-    organization_id, _ = sources.find("openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID")
+    api_url, api_url_source = sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL)
+    organization_id, organization_id_source = sources.find(
+        "openrelay:organizationId", "OPENRELAY_ORGANIZATION_ID"
+    )
     return Settings(
         api_key=api_key,
         api_key_source=source,
-        api_url=sources.url("openrelay:apiUrl", "OPENRELAY_API_URL", DEFAULT_URL),
+        api_url=api_url,
         organization_id=organization_id,
         max_retries=sources.retries("openrelay:maxRetries"),
         max_concurrent_requests=sources.concurrent_requests("openrelay:maxConcurrentRequests"),
+        api_url_source=api_url_source,
+        organization_id_source=organization_id_source,
     )
 
 
@@ -100,18 +110,20 @@ def resolve_relay(
         "the customer token", "relay:customerToken", "RELAY_CUSTOMER_TOKEN"
     )
     if api_key is None and token is None and not public:
-        raise Misconfigured(
+        raise NoCredential(
             "no API key is configured",
             "run `pulumi config set --secret relay:apiKey <key>` or set RELAY_API_KEY",
         )
+    base_url, base_url_source = sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL)
     return RelaySettings(
         api_key=api_key,
         api_key_source=api_key_source,
         customer_token=token,
         customer_token_source=token_source,
-        base_url=sources.url("relay:baseUrl", "RELAY_BASE_URL", DEFAULT_RELAY_URL),
+        base_url=base_url,
         max_retries=sources.retries("relay:maxRetries"),
         max_concurrent_requests=sources.concurrent_requests("relay:maxConcurrentRequests"),
+        base_url_source=base_url_source,
     )
 
 
@@ -145,7 +157,7 @@ class _Sources:
             raise Misconfigured(f"{title} from {source} {problem}", "check what was pasted")
         return value or None, source
 
-    def url(self, key: str, variable: str, default: str) -> str:
+    def url(self, key: str, variable: str, default: str) -> tuple[str, str]:
         value, source = self.find(key, variable)
         url = (value or default).strip().rstrip("/")
         try:
@@ -158,7 +170,7 @@ class _Sources:
                 f"the API's URL from {source} is {url!r}, which is no http(s) URL",
                 f"give one such as {default}",
             )
-        return url
+        return url, source if value else key
 
     def count(self, key: str, title: str, default: int, *, least: int = 0) -> int:
         value, source = self.find(key, None)

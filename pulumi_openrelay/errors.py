@@ -5,7 +5,8 @@ can do about it (`advice`). Whoever knows the resource and what holds after the 
 (`lifecycle.run`) makes the one sentence that the user reads.
 
     OpenRelayError
-    ├── Misconfigured        no key, an unusable URL
+    ├── Misconfigured        an unusable URL
+    │   └── NoCredential         no key at all
     ├── ApiError             the API answered, and refused
     │   ├── Unauthorized         401
     │   ├── PaymentRequired      402
@@ -59,6 +60,10 @@ class OpenRelayError(Exception):
 
 class Misconfigured(OpenRelayError):
     """The configuration cannot work; nothing was sent."""
+
+
+class NoCredential(Misconfigured):
+    """No key is configured anywhere."""
 
 
 class ApiError(OpenRelayError):

@@ -73,5 +73,7 @@ def living(session: Session, call: Call, kind: Kind) -> dict[str, str]:
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:
+        if kind.listed.missing is None:
+            raise
         return {}
     return {key: kind.called(row) or key for key, row in rows.items() if kind.lives(row)}

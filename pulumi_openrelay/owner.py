@@ -22,7 +22,7 @@ from pulumi.dynamic import (
 )
 
 from .engine import EngineCall, current_call
-from .errors import Misconfigured, OpenRelayError
+from .errors import NoCredential, OpenRelayError
 from .lifecycle.sentences import known
 
 LEFTOVER_SECONDS = 20.0
@@ -71,7 +71,7 @@ class OwnerProvider(ResourceProvider):
         for service in SERVICES.values():
             try:
                 warn_of_leftovers(session(self._get, service), service, call, owner)
-            except Misconfigured:
+            except NoCredential:
                 continue  # without a key, this stack made nothing there
             except OpenRelayError as error:
                 call.warn(f"{service.title}: {_not_looked(error)}")

@@ -40,7 +40,7 @@ def _connect(settings: Settings | RelaySettings) -> Session:
             Client(
                 settings.base_url,
                 Relay(settings),
-                HttpxTransport("relay:baseUrl"),
+                HttpxTransport(settings.base_url_source),
                 max_retries=retries,
                 max_concurrent_requests=most,
             )
@@ -50,8 +50,12 @@ def _connect(settings: Settings | RelaySettings) -> Session:
     client = Client(
         settings.api_url,
         OpenRelay(settings),
-        HttpxTransport(),
+        HttpxTransport(settings.api_url_source),
         max_retries=retries,
         max_concurrent_requests=most,
     )
-    return Session(client, settings.organization_id)
+    return Session(
+        client,
+        settings.organization_id,
+        organization_source=settings.organization_id_source,
+    )

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..errors import (
     RETRY,
@@ -106,6 +106,17 @@ class Client:
         told, at = self._server_time
         return told + caller.now() - at
 
+    @property
+    def address(self) -> str:
+        """The API's URL, without what may be a password in it."""
+        parts = urlsplit(self._url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
+    def url_source(self) -> str:
+        """What to check where that may be wrong."""
+        return self._dialect.url_source
+
     def credentials(self, path: str) -> Mapping[str, str]:
         """The headers that authenticate a request to a path."""
         return self._dialect.headers(path)
@@ -181,7 +192,8 @@ class Client:
             raise self._dialect.error(answer, body, wire)
         if not readable or (expected is not None and not isinstance(body, expected)):
             raise AnswerLost(
-                f"the API answered {answer.status} with something else than the JSON it documents"
+                f"the API answered {answer.status} with something else than the JSON it documents",
+                f"run the command again; if it stays so, check {self._dialect.url_source}",
             )
         return body
 

@@ -24,6 +24,11 @@ Meaning = tuple[type[ApiError], str, str | None]
 class Dialect(Protocol):
     """One service's way of speaking."""
 
+    @property
+    def url_source(self) -> str:
+        """What to check where the API's URL may be wrong."""
+        ...
+
     def headers(self, path: str) -> Mapping[str, str]:
         """The headers that authenticate a request to a path."""
         ...
@@ -39,8 +44,7 @@ class Dialect(Protocol):
 
 
 def meaning(status: int, said: str, address: str, request: WireRequest | None) -> Meaning:
-    """What a status means that means the same to both services. address: the setting that leads to
-    the API."""
+    """What a status means that means the same to both services. address: what leads to the API."""
     if status == 404:
         # What changes something comes after a look that the API has answered.
         changes = request is not None and not request.only_reads

@@ -47,6 +47,10 @@ class OpenRelay:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    @property
+    def url_source(self) -> str:
+        return self._settings.api_url_source
+
     def headers(self, path: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {self._settings.api_key}"}
 
@@ -61,6 +65,15 @@ class OpenRelay:
         tag = f"{answer.status} {code}" if code else str(answer.status)
         said = f"{tag}: {message}" if message else tag
         kind, what, advice = self._meaning(answer.status, code, said, envelope, request)
+        organization = self._settings.organization_id
+        if (
+            kind is Forbidden
+            and organization
+            and request
+            and f"/orgs/{organization}/" in request.url
+        ):
+            source = self._settings.organization_id_source
+            advice = f"{advice}; if the key is of another organization, correct {source}"
         return kind(
             what,
             advice,
@@ -111,6 +124,6 @@ class OpenRelay:
             )
         if 300 <= status < 400:
             what = f"the server sent us elsewhere ({said})"
-            return Rejected, what, "check openrelay:apiUrl"
-        kind, what, advice = meaning(status, said, "openrelay:apiUrl", request)
+            return Rejected, what, f"check {self.url_source}"
+        kind, what, advice = meaning(status, said, self.url_source, request)
         return kind, what, CONFLICT_ADVICE.get(code or "", advice) if status == 409 else advice

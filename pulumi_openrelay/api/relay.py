@@ -39,6 +39,10 @@ class Relay:
     def __init__(self, settings: RelaySettings) -> None:
         self._settings = settings
 
+    @property
+    def url_source(self) -> str:
+        return self._settings.base_url_source
+
     def headers(self, path: str) -> Mapping[str, str]:
         key, token = self._settings.api_key, self._settings.customer_token
         if token is not None and (path.startswith(CUSTOMER) or key is None):
@@ -99,7 +103,7 @@ class Relay:
         if status == 429 and code in LIMITS:
             advice = "end an instance that nobody needs, or ask for a higher limit"
             return RateLimited, f"the account has as many as it may ({said})", advice
-        return meaning(status, said, "relay:baseUrl", request)
+        return meaning(status, said, self.url_source, request)
 
     def _denied(
         self, status: int, code: str | None, said: str, request: WireRequest | None

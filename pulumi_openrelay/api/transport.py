@@ -71,11 +71,11 @@ class Transport(Protocol):
 class HttpxTransport:
     """The real one: httpx, which the project has settled on, HTTP/1.1 with keep-alive.
 
-    url_setting: what to check where the API cannot be reached.
+    url_source: what to check where the API cannot be reached.
     """
 
-    def __init__(self, url_setting: str = "openrelay:apiUrl") -> None:
-        self._url_setting = url_setting
+    def __init__(self, url_source: str = "openrelay:apiUrl") -> None:
+        self._url_source = url_source
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self._hands = _Hands()
@@ -128,15 +128,15 @@ class HttpxTransport:
         ) as error:
             proxy = _proxy(request.url)
             through = f" through the proxy {proxy}" if proxy else ""
-            host = httpx.URL(request.url).host
-            advice = f"check the network and {self._url_setting}"
+            host = httpx.URL(request.url).netloc.decode()
+            advice = f"check the network and {self._url_source}"
             raise Unreachable(
                 f"the API at {host} cannot be reached{through} ({_reason(error)})",
                 "check that proxy, or name the API's host in NO_PROXY" if proxy else advice,
             ) from None
         except httpx.InvalidURL:
             raise Misconfigured(
-                f"{self._url_setting} is no URL that can be asked", f"check {self._url_setting}"
+                f"{self._url_source} is no URL that can be asked", f"check {self._url_source}"
             ) from None
         except httpx.TimeoutException:
             raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import click
 
 from ..caller import Direct
-from ..errors import OpenRelayError
+from ..config import Get
+from ..errors import RETRY, NoCredential, OpenRelayError
 from ..lifecycle.sentences import Failed
 from ..lifecycle.service import Service
 from ..lifecycle.session import Session
@@ -20,17 +21,28 @@ def console(name: str = "") -> Direct:
     return Direct(lambda text: click.echo(f"warning: {text}", err=True), name)
 
 
-def configured(service: Service) -> Session:
-    """A session by the environment alone: a command has no stack."""
-    return session(lambda _key: None, service)
+def configured(service: Service, get: Get | None = None) -> Session:
+    """A session by the environment, and by the stack's configuration where the command has one.
+
+    get: reads that; None where it has none.
+    """
+    if get is not None:
+        return session(get, service)
+    try:
+        return session(lambda _key: None, service)
+    except NoCredential as missing:
+        raise NoCredential(missing.what, f"set {service.name.upper()}_API_KEY") from None
 
 
 @contextmanager
-def one_sentence() -> Iterator[None]:
-    """Let a failure end the command with its sentence and the code 1."""
+def one_sentence(before: str = "") -> Iterator[None]:
+    """Let a failure end the command with its sentence and the code 1. before: what is said before
+    one that names nothing itself."""
     try:
         yield
     except OpenRelayError as error:
-        raise click.ClickException("; ".join(p for p in (error.what, error.advice) if p)) from error
+        advice = (error.advice or "").replace(RETRY, "run the command again")
+        said = "; ".join(part for part in (error.what, advice) if part)
+        raise click.ClickException(before + said) from error
     except Failed as failure:
         raise click.ClickException(str(failure)) from failure

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,24 @@ import click
 
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
-from ..errors import Misconfigured, NotFound
+from ..errors import NoCredential, NotFound
 from ..lifecycle import naming
 from ..lifecycle.declare import KINDS, Kind, Row
+from ..lifecycle.fields import ORGANIZATION
 from ..lifecycle.remote import describe
+from ..lifecycle.sentences import Failed, sentence
+from ..lifecycle.service import SERVICES, Service
+from ..lifecycle.session import Session
+from ..review.preview import NO_PULUMI
 from .console import configured, console, one_sentence
 
-OWNER = "pulumi-python:dynamic/openrelay:Owner"
+DYNAMIC = "pulumi-python:dynamic/"
+OWNER = f"{DYNAMIC}openrelay:Owner"
 FOUND = 2
+NO_OWNER = (
+    "nothing can be told: the state has no mark of this stack, as before the first `pulumi up` and "
+    "after a `pulumi destroy`, which names itself what it leaves"
+)
 
 
 @click.command()
@@ -36,39 +46,85 @@ def leftovers(stack: str, cwd: Path) -> None:
     """List machines that the stack made and its state does not record.
 
     A run that is killed between a create and its record leaves one; the next `pulumi up` finds it,
-    unless the program has changed meanwhile. Ends with 2 where there are some. Nothing is ended.
+    unless the program has changed meanwhile. Ends with 2 where there are some, and with 1 where
+    that could not be looked for. The key is the stack's own, or the environment's. Nothing is
+    ended.
     """
-    resources = _state(stack, cwd).get("deployment", {}).get("resources", [])
-    owners = [str(r.get("id")) for r in resources if r.get("type") == OWNER]
+    deployment = _pulumi(cwd, "stack", "export", "--stack", stack).get("deployment") or {}
+    resources = deployment.get("resources") or []
+    pending = [each["resource"] for each in deployment.get("pending_operations") or []]
+    owners = {str(r.get("id")) for r in resources if r.get("type") == OWNER}
     recorded = {str(r.get("id")) for r in resources}
-    found = [line for owner in owners for line in _unrecorded(owner, recorded)]
-    for line in found:
-        click.echo(line)
+    if not owners:
+        click.echo(NO_OWNER, err=True)
+        return
+    found = False
+    skipped: list[NoCredential] = []
+    with one_sentence("what the stack left behind could not be looked for: "):
+        settings = _configuration(stack, cwd)
+        for service in SERVICES.values():
+            of_it = [r for r in [*resources, *pending] if _is_of(service, r)]
+            try:
+                session = configured(service, settings.get)
+            except NoCredential as missing:
+                if of_it:
+                    raise
+                skipped.append(missing)
+                continue
+            _refuse_foreign(session, of_it)
+            for line in _unrecorded(session, service, owners, recorded):
+                click.echo(line)
+                found = True
+        if len(skipped) == len(SERVICES):
+            raise skipped[0]
+    if not found:
+        click.echo("nothing was left over", err=True)
     sys.exit(FOUND if found else 0)
 
 
-def _unrecorded(owner: str, recorded: set[str]) -> list[str]:
-    """A line for each machine that carries the owner's mark and has none of the recorded ids."""
-    lines: list[str] = []
-    for kind in KINDS.values():
-        if kind.bills:
-            lines += [
-                f"{kind.noun} {kind.called(row)} ({row['id']}, {describe(row)}{_cost(kind, row)})"
-                for row in _rows(kind)
-                if naming.is_of_stack(owner, str(kind.called(row)))
-                and kind.lives(row)
-                and row["id"] not in recorded
-            ]
-    return lines
+def _is_of(service: Service, resource: Mapping[str, Any]) -> bool:
+    kind = str(resource.get("type"))
+    return kind.startswith(f"{DYNAMIC}{service.name}:") and kind != OWNER
 
 
-def _rows(kind: Kind) -> list[Row]:
-    """All that there are of a kind; none where its service is not configured or has no such API."""
+def _refuse_foreign(session: Session, resources: Iterable[Mapping[str, Any]]) -> None:
+    """Raise Failed where the key sees another organization's machines, and not the stack's."""
+    for resource in resources:
+        recorded = (resource.get("outputs") or {}).get(ORGANIZATION)
+        foreign = session.foreign(console(), recorded) if recorded is not None else None
+        if foreign is not None:
+            token = str(resource["type"]).removeprefix(DYNAMIC)
+            name = str(resource["urn"]).rsplit("::", 1)[-1]
+            holds = "nothing was looked for"
+            said = sentence(KINDS[token].noun, name, foreign.what, holds, foreign.advice)
+            raise Failed(said)
+
+
+def _unrecorded(
+    session: Session, service: Service, owners: set[str], recorded: set[str]
+) -> list[str]:
+    """A line for each machine that carries an owner's mark and has none of the recorded ids."""
+    return [
+        f"{kind.noun} {kind.called(row)} ({row['id']}, {describe(row)}{_cost(kind, row)})"
+        for kind in KINDS.values()
+        if kind.bills and kind.service is service
+        for row in _rows(session, kind)
+        if any(naming.is_of_stack(owner, str(kind.called(row))) for owner in owners)
+        and kind.lives(row)
+        and row["id"] not in recorded
+    ]
+
+
+def _rows(session: Session, kind: Kind) -> list[Row]:
+    """All that there are of a kind; none where the organization has no such API."""
     caller = console()
-    with one_sentence(), suppress(Misconfigured, NotFound):
-        rows, _ = configured(kind.service).rows(caller, kind.listed, caller.now())
-        return list(rows.values())
-    return []
+    try:
+        rows, _ = session.rows(caller, kind.listed, caller.now())
+    except NotFound:
+        if kind.listed.missing is None:
+            raise
+        return []
+    return list(rows.values())
 
 
 def _cost(kind: Kind, row: Row) -> str:
@@ -76,16 +132,24 @@ def _cost(kind: Kind, row: Row) -> str:
     return f", {rate} cents an hour" if rate is not None else ""
 
 
-def _state(stack: str, cwd: Path) -> dict[str, Any]:
+def _configuration(stack: str, cwd: Path) -> dict[str, Any]:
+    """The stack's configuration in clear."""
+    told = _pulumi(cwd, "config", "--show-secrets", "--json", "--stack", stack)
+    return {key: value.get("value") for key, value in told.items()}
+
+
+def _pulumi(cwd: Path, *arguments: str) -> dict[str, Any]:
+    """What a command of the Pulumi CLI answers."""
+    if shutil.which("pulumi") is None:
+        raise click.ClickException(NO_PULUMI)
     done = subprocess.run(  # noqa: S603
-        ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"],  # noqa: S607
+        ["pulumi", *arguments, "--non-interactive"],  # noqa: S607
         cwd=cwd,
-        env=os.environ,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise click.ClickException(done.stderr.strip().removeprefix("error: "))
-    state: dict[str, Any] = json.loads(done.stdout)
-    return state
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

@@ -18,6 +18,10 @@ from ..policies.rule import Demanded
 from ..policies.schema import schema
 from ..review import risk
 
+NOWHERE = "/no-policy-pack-was-made"
+"""What stands for the folder where there is none: Pulumi fails for it, while an empty
+`--policy-pack=` runs without any policy."""
+
 
 @click.group()
 def policy() -> None:
@@ -46,16 +50,19 @@ def path(file: Path | None, profile: str | None) -> None:
     \b
       pulumi preview --policy-pack $(pulumi-openrelay policy path)
     """
-    if importlib.util.find_spec("pulumi_policy") is None:
-        raise click.ClickException("the pack needs `pip install pulumi-openrelay[policy]`")
+    folder = NOWHERE
     try:
-        click.echo(ready(find(file=file, profile=profile)))
+        if importlib.util.find_spec("pulumi_policy") is None:
+            raise click.ClickException("the pack needs `pip install pulumi-openrelay[policy]`")
+        folder = str(ready(find(file=file, profile=profile)))
     except WrongConfiguration as wrong:
         raise click.ClickException(str(wrong)) from None
     except OSError as error:
         raise click.ClickException(
             f"the policy pack cannot be written: {error}; set XDG_CACHE_HOME to another folder"
         ) from None
+    finally:
+        click.echo(folder)
 
 
 @policy.command("list")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .declare import Kind
-from .fields import MADE, OWNER, SERVED, Field, Role
+from .fields import MADE, OWNER, READY, SERVED, Field, Role
 from .unknown import has_unknown
 
 
@@ -44,7 +44,13 @@ def diff(
     for prop in kind.fields.values():
         if prop.is_input:
             _compare(prop, old_inputs, old_outputs, new_inputs, changes)
+    stays, changes.remarks = changes.remarks, []
     _mend(kind, old_outputs, new_inputs, changes)
+    if not changes.replaces:
+        changes.remarks[:0] = stays  # of a new one, none of that holds
+        if old_outputs.get(READY) is False and not _failed(kind, old_outputs):
+            does = "does what is missing" if kind.states is None else "waits for it"
+            changes.remarks.append(f"it was not ready when made or changed: `pulumi up` {does}")
     return changes
 
 
@@ -64,7 +70,8 @@ def _compare(
     new = new_inputs[name] if asks else prop.absent
     if new is None and prop.readable:
         # What the API would choose is not known, and no guess is worth a machine.
-        if asked and prop.role is Role.REPLACES:
+        # What an import has found, no program has given.
+        if asked and prop.role is Role.REPLACES and OWNER in old_outputs:
             changes.remarks.append(
                 f"{name} is no longer given, so it stays as it is; only a new one would take the "
                 f"API's own choice"
@@ -97,6 +104,11 @@ def _sort(prop: Field, old: Any, new: Any, changes: Changes) -> None:
         changes.updates.append(prop.name)
 
 
+def _failed(kind: Kind, outputs: Mapping[str, Any]) -> bool:
+    states = kind.states
+    return states is not None and outputs.get("status") in states.failed | states.ended
+
+
 def _mend(
     kind: Kind,
     old_outputs: Mapping[str, Any],
@@ -106,14 +118,14 @@ def _mend(
     """A machine that has failed: one that once served is restarted in place, since its disk may
     hold data; one that never did is replaced."""
     status = old_outputs.get("status")
-    if kind.states is None or status not in kind.states.failed | kind.states.ended:
+    if kind.states is None or not _failed(kind, old_outputs):
         return
+    why = old_outputs.get("status_reason") or old_outputs.get("ended_reason")
+    said = f"its status is {status}" + (f" ({why})" if why else "")
     served = old_outputs.get(SERVED) or MADE not in old_outputs
     if status in kind.states.ended or not served:
         changes.replaces.append("status")
-        why = old_outputs.get("status_reason") or old_outputs.get("ended_reason")
-        reason = f" ({why})" if why else ""
-        changes.remarks.append(f"its status is {status}{reason}: a new one takes its place")
+        changes.remarks.append(f"{said}: a new one takes its place")
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")
-        changes.remarks.append("it has failed: it is started again, on the disk that it has")
+        changes.remarks.append(f"{said}: `pulumi up` starts it again, on its own disk")

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str) -> None:
-    """Warn of machines of a service that this owner's stack made and that are still there."""
+    """Warn of machines of a service that this owner's stack made and that are still there.
+
+    Raises OpenRelayError where they cannot be looked for.
+    """
     for kind in KINDS.values():
         if kind.bills and kind.service is service:
             _warn(kind, session, call, owner)
@@ -34,6 +37,8 @@ def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:
+        if kind.listed.missing is None:
+            raise
         return  # the organization's API has no such machines
     for row in rows.values():
         name = str(kind.called(row))

@@ -476,11 +476,13 @@ class Maker:
         )
 
     def _warn_of_twins(self, made: Row) -> None:
+        # With `--target-replace`, no call has named the recorded one, and it may be one of these.
+        unless = "" if self._replaced_id else ", unless it is what `--target-replace` replaces"
         for row in self._twins:
             if row["id"] != made["id"] and row["id"] not in self._spent:
                 self._call.warn(
                     f"another {self._kind.noun} of the name {self._kind.called(row)!r} exists "
-                    f"({row['id']}, {describe(row)}); it is not touched"
+                    f"({row['id']}, {describe(row)}); it is not touched{unless}"
                 )
 
     def _only(self, twins: Sequence[Row]) -> Row:

@@ -28,7 +28,7 @@ from .check import Problem, check
 from .declare import Kind, Row, facts
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, WAS, Role
+from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
 from .journal import Note
 from .make import Maker, end_left
 from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
@@ -195,6 +195,8 @@ class Lifecycle:
             outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
+            if call.timeout:
+                outputs[TIMEOUT] = call.timeout
             failed = kind.states is not None and outputs.get("status") in kind.states.failed
             if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
@@ -217,12 +219,15 @@ class Lifecycle:
         """
         kind, call = self.kind, self.call
         call.hide(old_inputs, old_outputs, inputs)
+        ready = old_outputs.get(READY) is not False
+        goes_on = not (ready or call.timeout)
+        if goes_on:
+            call.timeout = old_outputs.get(TIMEOUT) or 0.0
         self._set_deadline()
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
         outputs = self._echo(old_outputs, inputs)
-        ready = old_outputs.get(READY) is not False
         changing: set[str] = set()
         try:
             if changes.updates or not ready:
@@ -233,7 +238,7 @@ class Lifecycle:
                 return outputs
             settled = self._settled(remote, outputs)
             self._end_left(remote, outputs)
-            return {name: value for name, value in settled.items() if name != LEFT}
+            return {n: value for n, value in settled.items() if n not in (LEFT, TIMEOUT)}
         except Exception as error:
             reason = self._reason(error)
             if ready and not remote.sent:
@@ -244,6 +249,8 @@ class Lifecycle:
             inputs = _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
             outputs |= {**self._facts(remote.seen), **remote.shown_once, READY: False}
+            if goes_on and isinstance(reason, TimedOut):
+                reason.advice = f"{RETRY} to go on; CustomTimeouts(update=...) lets it wait longer"
             said = sentences.created(kind.noun, call.name, resource_id, reason)
             if self._gives_up(reason, outputs):
                 said = self._ended(remote, reason, outputs, inputs)
@@ -368,8 +375,9 @@ class Lifecycle:
         if outputs.get("deletion_protection") is True:
             history.protected.add(self.call.urn)
         note = self._note(outputs)
-        if note is not None and resource_id not in note.before:
-            # What it is about is recorded; what is still to be ended, no call names to a create.
+        if note is not None and (resource_id not in note.before or resource_id == note.made):
+            # What it is about is recorded (the key of a create may be answered with what was
+            # there); what is still to be ended, no call names to a create.
             owner, journal = str(outputs.get(OWNER)), self.session.journal
             if outputs.get(LEFT):
                 left = tuple(outputs[LEFT])
@@ -386,7 +394,7 @@ class Lifecycle:
     def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
         """Warn of what a create that was cut off may have made in place of the recorded one."""
         note = self._note(outputs)
-        if note is None or resource_id not in note.before:
+        if note is None or resource_id not in note.before or resource_id == note.made:
             return
         which = f": {note.made}" if note.made else ""
         if not self.kind.alike:
@@ -517,13 +525,7 @@ class Lifecycle:
         """What to say of one that the key cannot see; None of any other. The API would call it
         gone, and it would go on billing without a record."""
         recorded = outputs.get(ORGANIZATION)
-        key = self._whose().get(ORGANIZATION) if recorded is not None else None
-        if key == recorded:
-            return None
-        return OpenRelayError(
-            f"it belongs to the organization {recorded}, and the API key to {key}",
-            "use a key of its own organization",
-        )
+        return None if recorded is None else self.session.foreign(self.call, recorded)
 
     def _refuse_foreign(self, outputs: Bag) -> None:
         error = self._foreign(outputs)
@@ -650,7 +652,9 @@ class Lifecycle:
         if full is not None and self.kind.lives(full):
             return self._merged(outputs, row, full)
         if not outputs:
-            raise MachineGone(f"there is none with the id {remote.id}", "check the id")
+            whose = "organization" if self.kind.of_an_organization else "account"
+            advice = f"check the id, and that the key is of its {whose}"
+            raise MachineGone(f"there is none with the id {remote.id}", advice)
         if full is not None:
             self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None

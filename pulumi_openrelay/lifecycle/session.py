@@ -29,10 +29,16 @@ class Session:
     """Shared by all calls of one plugin process to one service.
 
     organization_id: None asks `whoami` once. The API binds a key to one organization.
+    organization_source: where a given one came from.
     """
 
     def __init__(
-        self, client: Client, organization_id: str | None = None, journal: Journal | None = None
+        self,
+        client: Client,
+        organization_id: str | None = None,
+        journal: Journal | None = None,
+        *,
+        organization_source: str = "openrelay:organizationId",
     ) -> None:
         self.client = client
         self.journal = NoteFiles() if journal is None else journal
@@ -42,6 +48,7 @@ class Session:
         self._changed = float("-inf")
         self._offers: dict[str, Shared[Any]] = {}
         self._given_organization = organization_id
+        self._organization_source = organization_source
         self._organization = Shared(self._ask_organization)
 
     def organization(self, caller: Caller) -> str:
@@ -49,6 +56,23 @@ class Session:
         if self._given_organization:
             return self._given_organization
         return self._organization.get(caller, since=float("-inf")).value
+
+    def foreign(self, caller: Caller, recorded: str) -> OpenRelayError | None:
+        """What to say of what another organization than this session's has; None of any other.
+        recorded: the id of its organization."""
+        own = self.organization(caller)
+        if own == recorded:
+            return None
+        if self._given_organization:
+            source = self._organization_source
+            return OpenRelayError(
+                f"it belongs to the organization {recorded}, and {source} names {own}",
+                f"correct {source}, or leave it out and use a key of its own organization",
+            )
+        return OpenRelayError(
+            f"it belongs to the organization {recorded}, and the API key to {own}",
+            "use a key of its own organization",
+        )
 
     def send(
         self, caller: Caller, method: str, path: str, parts: Mapping[str, str], **keywords: Any
@@ -130,8 +154,8 @@ class Session:
             answer = self.client.send(Request("GET", "/v1/whoami", answers=dict), caller)
         except NotFound:
             raise Misconfigured(
-                "openrelay:apiUrl leads to a server that does not know /v1/whoami",
-                "check openrelay:apiUrl",
+                f"the server at {self.client.address} does not know /v1/whoami",
+                f"check {self.client.url_source}",
             ) from None
         organization = answer.get("organizationId")
         if not isinstance(organization, str) or not organization:

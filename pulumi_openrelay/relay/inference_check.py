@@ -114,8 +114,11 @@ class InferenceCheckKind(Kind, resource=InferenceCheck):
 class _AsDeclared(Relay):
     """Relay's dialect with the check's own key."""
 
-    def __init__(self, name: ModelName, key: str) -> None:
-        super().__init__(RelaySettings(key, "the input api_key", None, "nowhere", "", 0))
+    def __init__(self, name: ModelName, key: str, url_source: str) -> None:
+        key_source = "the input api_key"
+        super().__init__(
+            RelaySettings(key, key_source, None, "nowhere", "", 0, base_url_source=url_source)
+        )
         self._sent = name.headers(key)
 
     def headers(self, path: str) -> Mapping[str, str]:
@@ -132,7 +135,7 @@ class _Question:
         self._began = 0.0
         """When the request was sent that was answered."""
         self._client: Client = check.session.client.speaking(
-            _AsDeclared(name, check.new["api_key"].strip())
+            _AsDeclared(name, check.new["api_key"].strip(), check.session.client.url_source)
         )
 
     def asked(self) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def read(file: Path) -> Reviewed:
         if told["format"] != FORMAT:
             raise NotJudged(f"{file} is of another version of this tool: review again")
         return _REVIEWED.validate_python({name: told[name] for name in Reviewed.__slots__})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotJudged(f"{file} is no review: {type(error).__name__}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotJudged(f"{file} is no review; give the file that `review --json` wrote") from None
 
 
 def hold_to_profile(reviewed: Reviewed, profile: str | None) -> None:

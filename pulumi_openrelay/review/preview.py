@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pulumi.automation import Stack
     from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent
 
+NO_PULUMI = (
+    "there is no pulumi on PATH: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or "
+    "put its folder on PATH"
+)
 HIDDEN = "[secret]"
 SEALED = "pulumi-openrelay:review"
 """The name under which the stack's secrets provider is handed the key of a review."""
@@ -65,10 +69,7 @@ class Project:
         if not any((folder / f"Pulumi.{end}").exists() for end in ("yaml", "yml", "json")):
             raise NotJudged(f"{folder} has no Pulumi.yaml: give the project's folder with --cwd")
         if shutil.which("pulumi") is None:
-            raise NotJudged(
-                "there is no pulumi on PATH: install the Pulumi CLI "
-                "(https://www.pulumi.com/docs/install/), or put its folder on PATH"
-            )
+            raise NotJudged(NO_PULUMI)
         self.folder = folder
         self.name = stack
         self._environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.errors import NotFound
 from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
@@ -228,6 +229,14 @@ def test_a_lost_webhook_makes_no_warning_of_a_strangers_machine() -> None:
         return call.warnings
 
     assert stack.run(warned) == []
+
+
+def test_a_server_that_knows_no_list_is_not_taken_for_one_without_leftovers() -> None:
+    stack = Stack(VM)
+    stack.world.faults.status(404, "GET", "/vms$", times=None)
+    life, call = stack.life()
+    with pytest.raises(NotFound):
+        stack.run(lambda: warn_of_leftovers(life.session, stack.kind.service, call, "owner"))
 
 
 def test_how_a_setting_was_is_not_forgotten_by_a_refusal() -> None:

@@ -424,3 +424,36 @@ def test_a_setting_of_the_account_stays_set(token: str) -> None:
     told = "what it was before this stack had it is not known" in " ".join(stack.engine.warnings)
     assert told == any(update.drift for update in EXAMPLES[token].updates.values())
     assert stack.up(program(token)) == []
+
+
+def test_one_that_is_replaced_under_its_own_name_is_not_said_to_stay() -> None:
+    """The key of a create depends on what it replaces, so that the API makes another."""
+    stack = Stack(VM)
+    stack.up(program(VM, least=True, name="mine"))
+    stack.up(program(VM, least=True, name="mine2"))
+    old = stack.record().id
+    stack.engine.warnings.clear()
+
+    stack.up(program(VM, least=True, name="mine2"), target_replace=NAME)
+
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    stack.assert_nothing_lost()
+    assert stack.record().id != old
+    (said,) = [said for said in stack.engine.warnings if old in said]
+    assert said.endswith("; it is not touched, unless it is what `--target-replace` replaces")
+
+
+@pytest.mark.parametrize("then", ["up", "destroy"])
+def test_one_that_its_own_create_gave_back_is_not_said_to_be_anothers_leftover(then: str) -> None:
+    """The API knows the key of the create, and answers with the recorded one: there is no other."""
+    stack, named = Stack(VM), program(VM, least=True, name="mine")
+    stack.up(named)
+    recorded = stack.record().id
+    stack.up(named, target_replace=NAME)
+    assert stack.alive() == {recorded} == stack.recorded()
+    stack.engine.warnings.clear()
+
+    {"up": lambda: stack.up(named), "destroy": stack.destroy}[then]()
+
+    assert not [said for said in stack.engine.warnings if recorded in said]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.fields import TIMEOUT
 
 from ..simulation.network import SimulatedCall
 from .support import MACHINES, NAME, Program, Stack, create_of, failure, program
@@ -57,6 +58,49 @@ class TestPatienceForCapacity:
         assert told is not None
         assert " within 5 s (" in told
         assert len(stack.alive()) == 1
+
+
+@pytest.mark.parametrize("token", MACHINES)
+class TestAnUpdateThatGoesOnWithACreate:
+    """The engine tells an update nothing of the timeout of creates."""
+
+    def stalled(self, token: str) -> Stack:
+        stack = Stack(token)
+        stack.script({"type": "stall"})
+        assert failure(stack, within(5, program(token, least=True))) is not None
+        return stack
+
+    def test_it_waits_as_long_as_the_create_was_to(self, token: str) -> None:
+        stack = self.stalled(token)
+        for _ in range(2):
+            began = stack.scheduler.clock.seconds
+            told = failure(stack, program(token, least=True))
+            assert told is not None
+            assert " within 5 s (" in told
+            assert "; CustomTimeouts(update=...) lets it wait longer" in told
+            assert stack.scheduler.clock.seconds - began < 10
+
+    def test_a_timeout_of_its_own_wins(self, token: str) -> None:
+        told = failure(self.stalled(token), within(9, program(token, least=True)))
+        assert told is not None
+        assert " within 9 s (" in told
+
+    def test_on_timeout_holds_for_it(self, token: str) -> None:
+        stack = self.stalled(token)
+        told = failure(stack, program(token, least=True, on_timeout="delete"))
+        assert told is not None
+        assert " within 5 s (" in told
+        # Relay ends none before it is ready.
+        relays = stack.kind.service.name == "relay"
+        assert ("ending it failed" if relays else "it was ended and bills nothing") in told
+
+    def test_what_is_ready_forgets_it(self, token: str) -> None:
+        stack = self.stalled(token)
+        assert stack.record().outputs[TIMEOUT] == 5
+        status = min(KINDS[token].goal({}))
+        stack.another_hand({"status": status})
+        stack.up(program(token, least=True))
+        assert TIMEOUT not in stack.record().outputs
 
 
 STOPPED: dict[str, Any] = {"desired_state": "stopped"}

@@ -223,8 +223,8 @@ def test_an_outage_that_outlasts_the_retries_is_one_line_and_the_next_command_go
 
     failed = remote.up(VM)
 
-    cannot = r"the API at 127\.0\.0\.1 cannot be reached \(.*\)"
-    advice = "check the network and openrelay:apiUrl"
+    cannot = r"the API at 127\.0\.0\.1:\d+ cannot be reached \(.*\)"
+    advice = r"check the network and the environment \(OPENRELAY_API_URL\)"
     (error,) = failed.errors
     assert re.fullmatch(f"SSH key 'laptop': {cannot}; nothing was created; {advice}", error)
     assert "Traceback" not in failed.text

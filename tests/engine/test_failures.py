@@ -112,9 +112,44 @@ def test_an_answer_that_is_no_json_is_one_line(stack: Stack, cloud: ServedWorld)
 
     assert failed.errors == [
         "SSH key 'laptop': the API answered 200 with something else than the JSON it documents; "
-        "nothing was created; run `pulumi up` again"
+        "nothing was created; run the command again; if it stays so, check the environment "
+        "(OPENRELAY_API_URL)"
     ]
     assert "Traceback" not in failed.text
+
+
+def test_a_server_that_is_none_of_the_api_is_named_with_where_its_address_came_from(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    stack.environment["OPENRELAY_API_URL"] = f"{cloud.url}/nowhere"
+
+    failed = stack.up(VM)
+
+    assert failed.errors == [
+        f"SSH key 'laptop': the server at {cloud.url}/nowhere does not know /v1/whoami; nothing "
+        "was created; check the environment (OPENRELAY_API_URL)"
+    ]
+
+
+def test_an_organization_id_that_is_wrong_is_named_with_where_it_came_from(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    source = "the environment (OPENRELAY_ORGANIZATION_ID)"
+    stack.environment["OPENRELAY_ORGANIZATION_ID"] = "org_b"
+    (refused,) = stack.up(VM).errors
+    assert "VM 'trainer': " in refused or "SSH key 'laptop': " in refused
+    assert refused.endswith(f"; if the key is of another organization, correct {source}")
+    del stack.environment["OPENRELAY_ORGANIZATION_ID"]
+    assert stack.up().code == 0
+    stack.environment["OPENRELAY_ORGANIZATION_ID"] = "org_b"
+
+    errors = stack.refresh().errors
+
+    own = cloud.world.first_organization.id
+    said = f"it belongs to the organization {own}, and {source} names org_b; "
+    assert errors
+    assert all(said in error for error in errors)
+    assert all(f"; correct {source}, or leave it out and use a key" in e for e in errors)
 
 
 def test_without_a_key_nothing_is_sent_and_one_line_says_what_to_set(

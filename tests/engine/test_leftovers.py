@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from pulumi_openrelay.emulator import ServedWorld
 
 from .support import Stack
@@ -15,11 +17,21 @@ PROGRAM = """
 """
 
 
-def leftovers(stack: Stack) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def lost(stack: Stack, cloud: ServedWorld) -> str:
+    """The id of a machine that bills, and that the state has lost; it still has the key."""
+    assert stack.up(PROGRAM).code == 0
+    urn = stack.resources()["trainer"]["urn"]
+    stack.run("state", "delete", urn, "--stack", stack.name, "--yes")
+    (vm,) = cloud.world.live_vms()
+    return vm.id
+
+
+def leftovers(stack: Stack, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pulumi_openrelay", "leftovers", "--stack", stack.name],
         cwd=stack.folder,
-        env=stack.environment,
+        env=stack.environment | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -32,7 +44,7 @@ def test_a_machine_that_the_state_has_lost_is_named_with_its_rate(
 ) -> None:
     assert stack.up(PROGRAM).code == 0
     found = leftovers(stack)
-    assert (found.returncode, found.stdout) == (0, ""), found.stderr
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "nothing was left over\n")
     (vm,) = cloud.world.live_vms()
     urn = stack.resources()["trainer"]["urn"]
     stack.run("state", "delete", urn, "--stack", stack.name, "--yes")
@@ -44,3 +56,70 @@ def test_a_machine_that_the_state_has_lost_is_named_with_its_rate(
     refused = stack.destroy()
     assert "this stack made" in refused.text
     assert vm.name in refused.text
+
+
+def test_the_key_and_the_address_of_the_stacks_configuration_will_do(
+    stack: Stack, cloud: ServedWorld, lost: str
+) -> None:
+    for setting in (["--secret", "openrelay:apiKey", cloud.key], ["openrelay:apiUrl", cloud.url]):
+        stack.run("config", "set", *setting, "--stack", stack.name)
+    del stack.environment["OPENRELAY_API_KEY"]
+
+    found = leftovers(stack, OPENRELAY_API_URL="http://127.0.0.1:1")
+
+    assert found.returncode == 2, found.stderr
+    assert lost in found.stdout
+
+
+def test_where_it_could_not_look_it_does_not_say_that_all_is_well(
+    stack: Stack, cloud: ServedWorld, lost: str
+) -> None:
+    other = cloud.world.call(
+        "POST", "/_emulator/keys", {"organization": "org_other", "secret": "or_other"}
+    )
+    assert other.status == 200, other.body
+    nowhere = f"{cloud.url}/nowhere"
+    own = cloud.world.first_organization.id
+    for environment, said in (
+        ({"OPENRELAY_API_KEY": ""}, "no API key is configured; run `pulumi config set --secret"),
+        ({"OPENRELAY_API_KEY": "or_other"}, "; nothing was looked for; "),
+        ({"OPENRELAY_API_KEY": "or_wrong"}, "the API refused the key from the environment"),
+        ({"OPENRELAY_API_URL": "nonsense"}, "is 'nonsense', which is no http(s) URL"),
+        ({"OPENRELAY_API_URL": nowhere}, "does not know /v1/whoami"),
+        (
+            {"OPENRELAY_API_URL": nowhere, "OPENRELAY_ORGANIZATION_ID": own},
+            "could not be looked for: the API does not know it (404",
+        ),
+    ):
+        found = leftovers(stack, **environment)
+        assert (found.returncode, found.stdout) == (1, ""), environment
+        assert said in found.stderr, environment
+        assert "Traceback" not in found.stderr
+        assert "nothing was left over" not in found.stderr
+    assert lost in leftovers(stack).stdout
+    # Where nothing is recorded any more, nothing tells which service was used.
+    urn = stack.resources()["laptop"]["urn"]
+    stack.run("state", "delete", urn, "--stack", stack.name, "--yes")
+    assert leftovers(stack, OPENRELAY_API_KEY="").returncode == 1
+
+
+def test_a_state_without_the_stacks_mark_is_no_all_clear(stack: Stack) -> None:
+    told = leftovers(stack)
+    assert (told.returncode, told.stdout) == (0, "")
+    assert told.stderr.startswith("nothing can be told: ")
+
+
+def test_what_one_service_has_is_told_though_the_other_cannot_be_asked(
+    stack: Stack, lost: str
+) -> None:
+    stack.run("config", "set", "relay:maxRetries", "0", "--stack", stack.name)
+    found = leftovers(stack, RELAY_API_KEY="relay_sk_x", RELAY_BASE_URL="http://127.0.0.1:9")
+    assert found.returncode == 1
+    assert lost in found.stdout
+    assert "cannot be reached" in found.stderr
+
+
+def test_without_the_pulumi_cli_it_says_what_is_missing(stack: Stack) -> None:
+    missing = leftovers(stack, PATH="")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("Error: there is no pulumi on PATH: install the Pulumi CLI")

@@ -272,5 +272,6 @@ def test_reading_what_does_not_exist_says_so(stack: Stack) -> None:
     read = stack.up('relay.Vm.get("theirs", "no-such-vm")')
     assert read.code != 0
     assert read.errors == [
-        "VM 'theirs': there is none with the id no-such-vm; nothing was read; check the id"
+        "VM 'theirs': there is none with the id no-such-vm; nothing was read; check the id, "
+        "and that the key is of its organization"
     ]

@@ -106,7 +106,7 @@ def test_a_file_that_is_no_review_is_one_sentence(tmp_path: Path, wrong: dict[st
     file.write_text(json.dumps(review))
     assert read(file).profile == "production"
     file.write_text(json.dumps({**review, **wrong}))
-    with pytest.raises(NotJudged, match="is no review: ValidationError"):
+    with pytest.raises(NotJudged, match="is no review; give the file that `review --json` wrote"):
         read(file)
 
 

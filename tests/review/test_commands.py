@@ -506,7 +506,8 @@ def test_a_file_that_is_no_review_is_one_sentence(stack: Stack) -> None:
     stack.write(VM)
     (stack.folder / "review.json").write_text("{}")
     ran = run(stack, "apply", "--reviewed", "review.json")
-    assert (ran.code, ran.err) == (1, "Error: review.json is no review: KeyError\n")
+    said = "review.json is no review; give the file that `review --json` wrote"
+    assert (ran.code, ran.err) == (1, f"Error: {said}\n")
 
 
 def test_drift_is_told_with_code_2_and_put_right_by_what_was_reviewed(

@@ -56,6 +56,8 @@ class TestOpenRelay:
             "https://stack.example.com",
             "org_stack",
             3,
+            api_url_source="the stack's configuration (openrelay:apiUrl)",
+            organization_id_source="the stack's configuration (openrelay:organizationId)",
         )
 
     def test_the_environment_alone_will_do(self) -> None:
@@ -65,11 +67,14 @@ class TestOpenRelay:
             "https://shell.example.com",
             "org_shell",
             DEFAULT_RETRIES,
+            api_url_source="the environment (OPENRELAY_API_URL)",
+            organization_id_source="the environment (OPENRELAY_ORGANIZATION_ID)",
         )
 
     def test_a_key_alone_will_do(self) -> None:
         found = openrelay({}, KEY_ALONE)
         assert (found.api_url, found.organization_id) == (DEFAULT_URL, None)
+        assert found.api_url_source == "openrelay:apiUrl"
         assert found.max_retries == DEFAULT_RETRIES
 
     @pytest.mark.parametrize("empty", [None, ""])
@@ -148,6 +153,7 @@ class TestRelay:
             "the stack's configuration (relay:customerToken)",
             "https://relay.stack.example.com",
             4,
+            base_url_source="the stack's configuration (relay:baseUrl)",
         )
 
     def test_the_environment_alone_will_do(self) -> None:
@@ -158,6 +164,7 @@ class TestRelay:
             "the environment (RELAY_CUSTOMER_TOKEN)",
         )
         assert found.base_url == "https://relay.shell.example.com"
+        assert found.base_url_source == "the environment (RELAY_BASE_URL)"
         assert found.max_retries == DEFAULT_RETRIES
 
     @pytest.mark.parametrize("name", ["RELAY_API_KEY", "RELAY_CUSTOMER_TOKEN"])

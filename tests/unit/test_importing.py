@@ -144,6 +144,20 @@ class TestCommand:
         result = run("vm", vm_id)
         assert result.exit_code == 1
         assert f"there is none with the id {vm_id}" in result.output
+        assert "; check the id, and that the key is of its organization\n" in result.output
+
+    @pytest.mark.parametrize("of", [("--all",), ("some-id",)])
+    def test_a_server_that_is_none_of_the_api_is_not_taken_for_one_without_machines(
+        self, cloud: ServedWorld, monkeypatch: pytest.MonkeyPatch, of: tuple[str, ...]
+    ) -> None:
+        monkeypatch.setenv("OPENRELAY_API_URL", f"{cloud.url}/nowhere")
+        monkeypatch.setenv("OPENRELAY_ORGANIZATION_ID", cloud.world.first_organization.id)
+        result = run("vm", *of)
+        assert result.exit_code == 1
+        assert result.output == (
+            "Error: the API does not know it (404: There is nothing at this path); check the "
+            "environment (OPENRELAY_API_URL)\n"
+        )
 
     @pytest.mark.parametrize(
         "arguments",
@@ -160,12 +174,17 @@ class TestCommand:
         assert run(*arguments).exit_code == 2
         assert list(cloud.world.log.entries) == []
 
-    def test_without_a_key_it_says_how_to_set_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("OPENRELAY_API_KEY", raising=False)
-        result = run("vm", "--all")
+    @pytest.mark.parametrize(
+        ("what", "variable"), [("vm", "OPENRELAY_API_KEY"), ("api-key", "RELAY_API_KEY")]
+    )
+    def test_without_a_key_it_says_how_to_set_one_that_it_reads(
+        self, monkeypatch: pytest.MonkeyPatch, what: str, variable: str
+    ) -> None:
+        for name in ("OPENRELAY_API_KEY", "RELAY_API_KEY", "RELAY_CUSTOMER_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        result = run(what, "--all")
         assert result.exit_code == 1
-        assert "OPENRELAY_API_KEY" in result.output
-        assert "Traceback" not in result.output
+        assert result.output == f"Error: no API key is configured; set {variable}\n"
 
 
 class TestPulumisOwnWay:

@@ -153,6 +153,14 @@ class TestTheEndOfAStack:
         assert f"{said}{reason}" in warning
         assert "swordfish" not in warning
 
+    def test_an_address_that_is_none_is_told_of(
+        self, call: Hand, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENRELAY_API_URL", "nonsense")
+        self.end()
+        (warning,) = call.warnings
+        assert "could not be looked for: the API's URL from the environment" in warning
+
     def test_a_service_without_a_key_is_passed_over(
         self, call: Hand, monkeypatch: pytest.MonkeyPatch
     ) -> None:

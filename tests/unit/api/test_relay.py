@@ -58,6 +58,12 @@ def test_every_documented_code_means_what_its_status_says(
     assert (told.status, told.code, told.message) == (status, code, "A sentence")
 
 
+def test_a_404_says_where_the_address_came_from() -> None:
+    given = replace(BOTH, base_url_source="the environment (RELAY_BASE_URL)")
+    told = Relay(given).error(answer(404), None)
+    assert told.advice == "check the environment (RELAY_BASE_URL)"
+
+
 def test_a_limit_that_no_waiting_ends_is_not_waited_for() -> None:
     relay = Relay(BOTH)
     assert relay.asks_for_repeat(error(429, "RATE_LIMITED"))

@@ -77,7 +77,7 @@ def test_an_answer_comes_with_its_headers_in_lower_case() -> None:
 def test_a_closed_port_is_unreachable_so_that_anything_may_be_sent_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1") as error:
+    with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port} ") as error:
         TRANSPORT.send(request(f"http://127.0.0.1:{port}", "POST"), Caller())
     assert "openrelay:apiUrl" in str(error.value.advice)
 

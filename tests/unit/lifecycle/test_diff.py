@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_openrelay.lifecycle.diff import Changes, diff
-from pulumi_openrelay.lifecycle.fields import MADE, OWNER, SERVED
+from pulumi_openrelay.lifecycle.fields import MADE, OWNER, READY, SERVED
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
 from .boxes import BOX
@@ -79,6 +79,14 @@ class TestLeftOut:
         assert "colour is no longer given, so it stays as it is" in changed.remarks[0]
         assert not changes({"disk": 80}, {})
 
+    @pytest.mark.parametrize(("after", "status"), [({"size": 3}, "running"), ({}, "terminated")])
+    def test_it_is_not_said_to_stay_where_a_new_one_is_made(
+        self, after: dict[str, Any], status: str
+    ) -> None:
+        changed = changes({"colour": "red"}, after, status=status)
+        assert changed.replaces
+        assert "stays" not in " ".join(changed.remarks)
+
     def test_leaving_out_means_the_default_where_that_is_plain(self) -> None:
         assert changes({"lid": True}, {}).replaces == ["lid"]
         assert changes({"open": True}, {}).updates == ["open"]
@@ -145,6 +153,28 @@ class TestImported:
         changed = changes({"script": "#!a"}, {"script": "#!b"}, imported=True)
         assert changed.replaces == ["script"]
 
+    def test_what_no_program_has_given_is_not_said_to_be_given_no_longer(self) -> None:
+        assert changes({"colour": "red"}, {}, imported=True).remarks == []
+
+
+class TestNotReady:
+    """An earlier run was cut off, and the update has nothing to show."""
+
+    def test_the_preview_says_why_there_is_an_update(self) -> None:
+        changed = changes({}, {}, status="deploying", **{READY: False})
+        assert not changed
+        assert changed.remarks == [
+            "it was not ready when made or changed: `pulumi up` waits for it"
+        ]
+
+    @pytest.mark.parametrize("status", ["failed", "terminated"])
+    def test_one_that_has_failed_is_not_waited_for(self, status: str) -> None:
+        remarks = changes({}, {}, status=status, **{READY: False}).remarks
+        assert "waits for" not in " ".join(remarks)
+
+    def test_what_was_ready_needs_no_word(self) -> None:
+        assert changes({}, {}, **{READY: True}).remarks == []
+
 
 class TestFailed:
     def test_one_that_never_served_is_replaced(self) -> None:
@@ -153,7 +183,11 @@ class TestFailed:
         assert changed.remarks == ["its status is failed (no boot): a new one takes its place"]
 
     def test_one_that_has_served_is_restarted_since_its_disk_may_hold_data(self) -> None:
-        assert kinds(changes({}, {}, status="failed")) == ([], ["desired_state"], [])
+        changed = changes({}, {}, status="failed", status_reason="no boot")
+        assert kinds(changed) == ([], ["desired_state"], [])
+        assert changed.remarks == [
+            "its status is failed (no boot): `pulumi up` starts it again, on its own disk"
+        ]
 
     def test_one_that_was_imported_has_served(self) -> None:
         changed = changes({}, {}, imported=True, status="failed")

@@ -149,14 +149,14 @@ def test_neither_the_package_nor_the_rules_need_pulumi_policy() -> None:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Run `pulumi-openrelay policy` in an empty folder: its output and error."""
+    """Run `pulumi-openrelay policy` in an empty folder: its output, or its error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def run(*arguments: str, code: int = 0) -> str:
         done = CliRunner().invoke(main, ["policy", *arguments])
         assert done.exit_code == code, done.output
-        return done.output.strip()
+        return (done.stderr if code else done.stdout).strip()
 
     return run
 
@@ -183,6 +183,17 @@ def test_a_wrong_configuration_is_one_sentence(command: Callable[..., str], tmp_
     for arguments in (["path"], ["list"]):
         assert command(*arguments, code=1).startswith("Error: gpu-count: max_gpus: ")
     assert "no profile 'odd'" in command("path", "--profile", "odd", code=1)
+
+
+def test_where_there_is_no_pack_no_command_runs_without_policies_for_it(
+    command: Callable[..., str], tmp_path: Path
+) -> None:
+    """`--policy-pack=$(pulumi-openrelay policy path)`: Pulumi takes an empty one for none."""
+    (tmp_path / FILE).write_text("{")
+    assert command("path", code=1)
+    printed = CliRunner().invoke(main, ["policy", "path"]).stdout.strip()
+    assert printed
+    assert not Path(printed).exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(

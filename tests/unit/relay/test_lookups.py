@@ -183,6 +183,7 @@ def test_where_relay_cannot_be_reached_its_own_setting_is_named(
         pulumi.Config, "get", lambda _self, key: "0" if key == "maxRetries" else None
     )
     with pytest.raises(
-        pulumi.RunError, match=r"cannot be reached .*check the network and relay:base"
+        pulumi.RunError,
+        match=r"127.0.0.1:9 cannot be reached .*check the network and .* \(RELAY_BASE_URL\)",
     ):
         relay.models()
