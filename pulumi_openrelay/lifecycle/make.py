@@ -313,7 +313,7 @@ class Maker:
         try:
             row = self._make()
         except OpenRelayError as error:
-            if not error.outcome_unknown and self._earlier is not None and self.left:
+            if not error.outcome_unknown and self._earlier is not None:
                 journal.write(owner, urn, self._earlier)
             elif not error.outcome_unknown:
                 journal.forget(owner, urn)

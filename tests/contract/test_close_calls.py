@@ -385,6 +385,30 @@ def test_what_a_killed_create_made_is_ended_though_the_program_changes_and_the_l
     stack.assert_nothing_lost()
 
 
+@pytest.mark.parametrize("name", ["chosen", None])
+def test_what_a_killed_create_made_is_ended_though_a_protection_refused_that_before(
+    name: str | None,
+) -> None:
+    stack, wanted = Stack(VM), program(VM, least=True, name=name)
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    (left,) = stack.alive()
+    path = f"/_emulator/vms/{left}"
+    assert stack.world.call("PATCH", path, {"status": "failed"}).status == 200
+    for _ in range(2):
+        refused = failure(stack, program(VM, least=True, name=name, deletion_protection=True))
+        assert refused is not None
+        assert "one of this resource exists already" in refused
+
+    stack.up(wanted)
+
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    assert left not in stack.alive()
+    stack.assert_nothing_lost()
+
+
 def test_what_a_killed_create_made_is_found_though_the_answer_that_misses_it_takes_its_time() -> (
     None
 ):
