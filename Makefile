@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests on the real engine wait more than they work.
-WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 # GitHub's documentation and the schema have it; the newest actionlint does not know it yet.
 NEWER_THAN_ACTIONLINT := -ignore 'unexpected key "queue" for "concurrency" section'
 
