@@ -136,7 +136,7 @@ class HttpxTransport:
             ) from None
         except httpx.InvalidURL:
             raise Misconfigured(
-                f"{self._url_source} is no URL that can be asked", f"check {self._url_source}"
+                f"{self._url_source} names no URL that can be asked", f"check {self._url_source}"
             ) from None
         except httpx.TimeoutException:
             raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None

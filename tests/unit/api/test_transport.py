@@ -127,7 +127,7 @@ def test_a_key_that_no_header_can_have_is_one_sentence_without_it(key: str) -> N
 
 
 def test_a_host_that_is_none_is_one_sentence() -> None:
-    with pytest.raises(Misconfigured, match="openrelay:apiUrl is no URL"):
+    with pytest.raises(Misconfigured, match="openrelay:apiUrl names no URL"):
         TRANSPORT.send(request("http://☃.example.com"), Caller())
 
 
