@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from uv import find_uv_bin
+
 from pulumi_openrelay.emulator import ServedWorld
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +142,6 @@ class Result:
         ]
 
 
-TOOLS = str(Path(sys.executable).parent)
 PROJECT = f"""\
 name: test
 runtime:
@@ -187,11 +188,15 @@ class Stack:
         # command's processor time; uv looks it up in these.
         (self.folder / "pyproject.toml").write_text(PACKAGE)
         (self.folder / "uv.lock").write_text(LOCK)
+        tools = self.folder / "tools"
+        tools.mkdir(exist_ok=True)
+        (tools / "uv").unlink(missing_ok=True)
+        (tools / "uv").symlink_to(find_uv_bin())
         backend = self.folder / "backend"
         backend.mkdir(exist_ok=True)
         self.environment = {
             **os.environ,
-            "PATH": os.pathsep.join([str(cli_directory()), TOOLS, os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(cli_directory()), str(tools), os.environ["PATH"]]),
             "UV_OFFLINE": "1",
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "test",
