@@ -389,8 +389,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "relay:WebhookSecret": Example(
         made=[],
-        least={},
-        more={"rotation": 1},
+        least={"rotation": 1},
+        more={},
         updates={"rotation": Update(2, calls=["rotateWebhookSecret"])},
     ),
     "relay:InferenceCheck": Example(
