@@ -74,7 +74,7 @@ def test_types_are_shipped() -> None:
 
 def imported(statement: str) -> set[str]:
     """The top-level packages that are loaded after this statement in a new process."""
-    program = f"import sys; {statement}; print(' '.join(sys.modules))"
+    program = f"import sys; {statement}\nprint(' '.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
@@ -87,6 +87,18 @@ class TestImports:
 
     def test_importing_the_package_imports_nothing_that_only_the_plugin_needs(self) -> None:
         assert imported("import pulumi_openrelay") & HEAVY == set()
+
+    def test_asking_the_api_imports_no_command_line(self) -> None:
+        """Neither ours nor that of httpx, which takes click and rich where they are there."""
+        loaded = imported(
+            "from contextlib import suppress; "
+            "from pulumi_openrelay.api.transport import HttpxTransport, WireRequest; "
+            "from pulumi_openrelay.errors import Unreachable; "
+            "request = WireRequest('GET', 'http://127.0.0.1:9/', {}, {}, None)\n"
+            "with suppress(Unreachable): HttpxTransport()._send(request)\n"
+        )
+        assert "httpx" in loaded
+        assert loaded & EXTRAS == set()
 
     def test_importing_the_package_imports_none_of_its_other_tools(self) -> None:
         loaded = imported("import pulumi_openrelay")
