@@ -171,6 +171,7 @@ def _leave_out_the_command_line() -> None:
     """Keep httpx from importing its own command line, where click and rich are there for it: that
     takes four times as long as all the rest of it."""
     if "httpx" not in sys.modules:
+        # None is how Python is told that there is no such module, which httpx is prepared for.
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 

@@ -286,7 +286,8 @@ class VmKind(MachineKind, resource=Vm):
         least, most = _disk_limits(catalog)
         disk = inputs.get("disk_size_gb")
         if disk is not None and known("disk_size_gb") and not least <= disk <= most:
-            yield "disk_size_gb", f"should be from {least} to {most}, not {disk}"
+            wanted = f"from {least} to {most}" if most < math.inf else f"at least {least}"
+            yield "disk_size_gb", f"should be {wanted}, not {disk}"
 
     def size(self, inputs: Inputs) -> int | None:
         return inputs.get("gpu_count") if inputs.get("gpu_model_id") else 1
