@@ -31,6 +31,7 @@ from .lifecycle.sentences import Failed, FailedRecorded, known, unchanged
 if TYPE_CHECKING:
     from .lifecycle.declare import Kind
     from .lifecycle.run import Lifecycle
+    from .lifecycle.session import Session
 
 
 # A program pickles this class and calls none of its methods. What only they need is imported when
@@ -52,6 +53,7 @@ class Provider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the stack's configuration; a mistake in it fails the first call that needs it."""
         self._get = req.config.get
+        self._session: Session | None = None
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         with self._told(changes=False) as call:
@@ -82,7 +84,8 @@ class Provider(ResourceProvider):
                 return ReadResult("", {})
             if reading.unwell is not None:
                 raise FailedRecorded(reading.unwell, id_, reading.outputs, reading.inputs)
-        return ReadResult(id_, unplain(reading.outputs), unplain(reading.inputs))
+        # What exists has no unknown values, and what is read none that are None.
+        return ReadResult(id_, reading.outputs, reading.inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         olds = plain(_olds)
@@ -99,11 +102,12 @@ class Provider(ResourceProvider):
         from .plugin import session
 
         kind = self._kind()
-        try:
-            shared = session(self._get, kind.service)
-        except Misconfigured as error:
-            raise Failed(f"{kind.service.title}: {error.what}; {error.advice}") from error
-        return life(kind, shared, call)
+        if self._session is None:
+            try:
+                self._session = session(self._get, kind.service)
+            except Misconfigured as error:
+                raise Failed(f"{kind.service.title}: {error.what}; {error.advice}") from error
+        return life(kind, self._session, call)
 
     def _kind(self) -> Kind:
         if self.kind.startswith("relay:"):

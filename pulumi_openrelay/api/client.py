@@ -20,6 +20,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -235,8 +236,14 @@ def fill(path: str, parts: Mapping[str, str]) -> str:
 
 def server_time(headers: Mapping[str, str]) -> float | None:
     """The `Date` of an answer as seconds since the epoch, None where it gives none."""
+    return _seconds(headers.get("date", ""))
+
+
+@lru_cache(maxsize=8)
+def _seconds(date: str) -> float | None:
+    """All answers of a second tell the same."""
     try:
-        return parsedate_to_datetime(headers.get("date", "")).timestamp()
+        return parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
         return None
 

@@ -1,17 +1,17 @@
-"""One connection pool per service, for as long as the plugin lives.
+"""One pool of connections per service, for as long as the plugin lives: threads with one each.
 
 A request runs in another thread than the one that waits for it, so that one under way can be given
 up the moment the engine asks to stop: a thread blocked in a read cannot be woken, but nobody has to
 wait for it. One event loop for all would cost twice the processor time, and a new thread for each
-request half as much again as the request.
+request half as much again as the request. There are as many as there ever were requests at once,
+which the limiter of the client bounds.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 from ..errors import AnswerLost, Interrupted, Misconfigured, Unreachable
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from ..caller import Caller
@@ -77,32 +79,50 @@ class HttpxTransport:
     def __init__(self, url_source: str = "openrelay:apiUrl") -> None:
         self._url_source = url_source
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
-        self._hands = _Hands()
+        self._tls: ssl.SSLContext | None = None
+        self._own = threading.local()
+        # The latest to become free is the next to work, since its connection is still open.
+        self._free: list[SimpleQueue[_Errand]] = []
 
     def send(self, request: WireRequest, caller: Caller) -> WireAnswer:
         if caller.interrupted:
             raise Interrupted
-        answer: Future[WireAnswer] = Future()
-        done = threading.Event()
-        answer.add_done_callback(lambda _: done.set())
-        self._hands.do(lambda: self._answer(request, answer))
+        errand = _Errand(request)
+        self._hand().put(errand)
         try:
-            caller.wait(CONNECT_SECONDS + ANSWER_SECONDS + 5, done)
+            caller.wait(CONNECT_SECONDS + ANSWER_SECONDS + 5, errand.done)
         except Interrupted:
             if not request.only_reads:
-                done.wait(GRACE_SECONDS)
-            if not done.is_set():
+                errand.done.wait(GRACE_SECONDS)
+            if not errand.done.is_set():
                 raise Interrupted(sent=not request.only_reads) from None
-        if not done.is_set():
+        if errand.error is not None:
+            raise errand.error
+        if errand.answer is None:
             raise AnswerLost("the API did not answer in time")
-        return answer.result()
+        return errand.answer
 
-    def _answer(self, request: WireRequest, answer: Future[WireAnswer]) -> None:
+    def _hand(self) -> SimpleQueue[_Errand]:
+        """Where a thread that is free takes its next errand from."""
         try:
-            answer.set_result(self._send(request))
-        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
-            answer.set_exception(error)
+            return self._free.pop()
+        except IndexError:
+            work: SimpleQueue[_Errand] = SimpleQueue()
+            threading.Thread(
+                target=self._serve, args=(work,), name="openrelay-http", daemon=True
+            ).start()
+            return work
+
+    def _serve(self, work: SimpleQueue[_Errand]) -> None:
+        while True:
+            errand = work.get()
+            try:
+                errand.answer = self._send(errand.request)
+            except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+                errand.error = error
+            self._free.append(work)
+            errand.done.set()
+            del errand
 
     def _send(self, request: WireRequest) -> WireAnswer:
         _leave_out_the_command_line()
@@ -112,14 +132,18 @@ class HttpxTransport:
             if not (value.isascii() and value.isprintable()):
                 what = f"the request's {name} has characters that no header has"
                 raise Misconfigured(what, "check the key")
+        client = self._connected()
         try:
-            answer = self._connected().request(
+            # Not `client.request`, which joins URL, headers and cookies anew for each.
+            asked = httpx.Request(
                 request.method,
                 request.url,
                 params=request.query or None,
-                headers=request.headers,
+                headers={**self._own.headers, **request.headers},
                 content=request.body,
+                extensions={"timeout": client.timeout.as_dict()},
             )
+            answer = client.send(asked)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -146,25 +170,41 @@ class HttpxTransport:
         return WireAnswer(answer.status_code, headers, answer.content)
 
     def _connected(self) -> httpx.Client:
+        """This thread's own, with its own connection: of one that all threads share, httpx looks at
+        every connection for every request."""
         import httpx
 
-        with self._lock:
-            if self._client is None:
-                try:
-                    self._client = httpx.Client(
-                        timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                        # The limiter of the client bounds them.
-                        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-                        follow_redirects=False,
-                    )
-                except (ImportError, ValueError, httpx.InvalidURL):
-                    # What they say may hold the proxy's password; the first is of SOCKS.
-                    raise Misconfigured(
-                        "the environment names a proxy that is no HTTP proxy",
-                        "set HTTPS_PROXY and ALL_PROXY to one such as "
-                        "http://proxy.example.com:3128, or unset them",
-                    ) from None
-            return self._client
+        own = self._own
+        if not hasattr(own, "client"):
+            with self._lock:
+                if self._tls is None:
+                    self._tls = httpx.create_ssl_context()
+            try:
+                own.client = httpx.Client(
+                    verify=self._tls,
+                    timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+                    follow_redirects=False,
+                )
+            except (ImportError, ValueError, httpx.InvalidURL):
+                # What they say may hold the proxy's password; the first is of SOCKS.
+                raise Misconfigured(
+                    "the environment names a proxy that is no HTTP proxy",
+                    "set HTTPS_PROXY and ALL_PROXY to one such as "
+                    "http://proxy.example.com:3128, or unset them",
+                ) from None
+            own.headers = dict(own.client.headers)
+        client: httpx.Client = own.client
+        return client
+
+
+class _Errand:
+    """A request, and what became of it once it is done."""
+
+    def __init__(self, request: WireRequest) -> None:
+        self.request = request
+        self.done = threading.Event()
+        self.answer: WireAnswer | None = None
+        self.error: Exception | None = None
 
 
 def _leave_out_the_command_line() -> None:
@@ -173,31 +213,6 @@ def _leave_out_the_command_line() -> None:
     if "httpx" not in sys.modules:
         # None is how Python is told that there is no such module, which httpx is prepared for.
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-
-
-class _Hands:
-    """Threads that do one thing after the other, as many as there is to do at once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free = 0
-        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
-
-    def do(self, work: Callable[[], None]) -> None:
-        """Do it in another thread; it raises nothing."""
-        with self._lock:
-            busy = self._free == 0
-            if not busy:
-                self._free -= 1
-        if busy:
-            threading.Thread(target=self._serve, name="openrelay-http", daemon=True).start()
-        self._work.put(work)
-
-    def _serve(self) -> None:
-        while True:
-            self._work.get()()
-            with self._lock:
-                self._free += 1
 
 
 def _proxy(url: str) -> str | None:

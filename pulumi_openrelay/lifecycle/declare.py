@@ -133,6 +133,8 @@ class Kind:
     detail: ClassVar[str | None] = None
     """The GET of one of them by id, with more than the list tells; None: the list is all there
     is."""
+    asks_apart: ClassVar[bool] = False
+    """True where `actual` needs the id alone, so that a refresh asks while others read the list."""
     states: ClassVar[States | None] = None
     """None: it is ready as soon as it is made."""
     create_seconds: ClassVar[float] = 60.0

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
-from ..errors import RETRY, MachineFailed, MachineGone, OpenRelayError, TimedOut, cut
+from ..errors import RETRY, Interrupted, MachineFailed, MachineGone, OpenRelayError, TimedOut, cut
 from . import naming, sentences
 from .alike import AlikeMaker
 from .check import Problem, check
@@ -272,11 +272,13 @@ class Lifecycle:
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
             self._refuse_foreign(outputs)
+            actual = self._asked_ahead(remote) if outputs and kind.asks_apart else None
             now = self._read(remote, outputs)
             if now is None:
                 self.session.history.protected.discard(self.call.urn)
                 return None
-            now |= {**self._news(now, kind.actual(remote)), **self._whose()}
+            actual = kind.actual(remote) if actual is None else actual
+            now |= {**self._news(now, actual), **self._whose()}
             now = _without_none(now)
         except Exception as error:
             raise Failed(
@@ -638,6 +640,16 @@ class Lifecycle:
             if field.is_input and not field.readable and inputs.get(field.name) is None:
                 outputs.pop(field.name, None)
         return outputs
+
+    def _asked_ahead(self, remote: Remote) -> Bag | None:
+        """What no list tells of what is probably there, while others read the list; None where it
+        cannot be told, which the list may explain."""
+        try:
+            return self.kind.actual(remote)
+        except Interrupted:
+            raise
+        except OpenRelayError:
+            return None
 
     def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
         """The outputs as they are now, None where it is gone. The detail is asked for only where

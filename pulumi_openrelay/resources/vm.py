@@ -246,6 +246,7 @@ class VmKind(MachineKind, resource=Vm):
     listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
+    asks_apart = True
     delete = Delete("POST", "/v1/vms/{id}/terminate")
 
     def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
