@@ -8,7 +8,8 @@ anything else in it goes the SDK's way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -33,14 +34,44 @@ def read(struct: Any, *rest: Any, **more: Any) -> Any:
     return _SDK.deserialize_properties(struct, *rest, **more)
 
 
-async def write(bag: Any, dependencies: Any, *rest: Any, **more: Any) -> Any:
+def write(bag: Any, dependencies: Any, *rest: Any, **more: Any) -> Any:
     """As the SDK's `serialize_properties`."""
     if type(bag) is dict and not (rest or more):
         try:
-            return struct(bag)
+            return Written(struct(bag))
         except _NotPlain:
             pass
-    return await _SDK.serialize_properties(bag, dependencies, *rest, **more)
+    return _SDK.serialize_properties(bag, dependencies, *rest, **more)
+
+
+class Written:
+    """A bag that is written already, for whoever awaits it."""
+
+    def __init__(self, struct: struct_pb2.Struct) -> None:
+        self.struct = struct
+
+    def __await__(self) -> Generator[Any, None, struct_pb2.Struct]:
+        yield from ()
+        return self.struct
+
+
+class Loop:
+    """An event loop for whoever writes bags, made when one of them needs it: for each answer, the
+    SDK opens one of its own, with four files."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run_until_complete(self, work: Any) -> Any:
+        if isinstance(work, Written):
+            return work.struct
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop.run_until_complete(work)
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
 
 
 def struct(bag: Mapping[str, Any]) -> struct_pb2.Struct:

@@ -1,4 +1,5 @@
-"""The only place that knows what stands behind Pulumi's dynamic providers.
+"""The only place that knows what stands behind Pulumi's dynamic providers (`program.py` knows what
+stands behind the resources of a program).
 
 The SDK gives a provider method its arguments and nothing of the call: no URN, no timeout, no way to
 record a half-made resource, to hear of Ctrl-C or to show progress, and four calls at once. All of
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import math
 import os
@@ -22,17 +22,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import FrameType, TracebackType
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
-from pulumi import Output
 from pulumi.output import Unknown as EngineUnknown
 from pulumi.runtime import rpc
 
 from . import bags
 from .errors import Interrupted
-from .lifecycle.fields import Deferred
 from .lifecycle.unknown import UNKNOWN, Unknown
 
 CALLS_AT_ONCE = 1024
@@ -63,9 +61,11 @@ class EngineCall:
             _widen()
             _watch_engine()
         if names is not None and names.get("rpc") is rpc:
-            names["rpc"] = _With(
+            names["rpc"] = With(
                 rpc, deserialize_properties=bags.read, serialize_properties=bags.write
             )
+            if names.get("asyncio") is asyncio:
+                names["asyncio"] = With(asyncio, new_event_loop=bags.Loop)
 
     # The clock and the interrupt
 
@@ -263,7 +263,8 @@ def cancel() -> None:
 
 
 def _widen() -> None:
-    """Let as many calls run at once as the engine makes: the SDK serves four."""
+    """Let as many calls run at once as the engine makes: the SDK serves four. Those that came
+    before the first of them got here wait in a queue, for which no later call starts a thread."""
     global _widened
     if _widened:
         return
@@ -271,7 +272,11 @@ def _widen() -> None:
         reference = frame.f_locals.get("executor_reference")
         executor: Any = reference() if callable(reference) else None
         if executor is not None and hasattr(executor, "_max_workers"):
-            executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001
+            with contextlib.suppress(AttributeError), executor._shutdown_lock:  # noqa: SLF001
+                if not _widened:
+                    executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001
+                    for _ in range(executor._work_queue.qsize()):  # noqa: SLF001
+                        executor._adjust_thread_count()  # noqa: SLF001
             _widened = True
             return
 
@@ -284,11 +289,11 @@ _explained = threading.local()
 
 def _explain_diffs(names: dict[str, Any]) -> None:
     proto: Any = names.get("proto")
-    if hasattr(proto, "DiffResponse") and not isinstance(proto, _With):
-        names["proto"] = _With(proto, DiffResponse=_ExplainedDiff(proto.DiffResponse))
+    if hasattr(proto, "DiffResponse") and not isinstance(proto, With):
+        names["proto"] = With(proto, DiffResponse=_ExplainedDiff(proto.DiffResponse))
 
 
-class _With:
+class With:
     """A thing with some of its attributes replaced."""
 
     def __init__(self, thing: Any, **attributes: Any) -> None:
@@ -299,7 +304,7 @@ class _With:
         return getattr(self._thing, name)
 
 
-class _ExplainedDiff(_With):
+class _ExplainedDiff(With):
     """The class of the SDK's answer to a diff, which adds what the call has explained."""
 
     def __call__(self, **fields: Any) -> Any:
@@ -391,137 +396,3 @@ def _end_with_engine(host: str, port: int) -> None:
         except OSError:
             misses += 1
     os._exit(1)
-
-
-# The program's own process.
-
-_OUTPUTS_ELSEWHERE = frozenset({"id", "urn"})
-_deferring = False
-
-
-def defer_outputs(base: type[Any]) -> bool:
-    """Let resources of this class make the Output of a property when somebody first reads it;
-    False where the SDK has no place for that.
-
-    The SDK makes one for each property of each resource: five futures and a task, which its event
-    loop carries until the resource is there. 1,000 VMs have 73,000, and a program reads a handful.
-    It also reads the types of a class anew for each of its resources; here, once. base.fields names
-    the properties, so that the program need not send those that it says nothing of.
-    """
-    global _deferring
-    sdk: Any = rpc
-    if _deferring or not hasattr(sdk, "transfer_properties"):
-        return _deferring
-    _deferring = True
-    transfer = sdk.transfer_properties
-    types: Any = getattr(sdk, "_types", None)
-    if hasattr(types, "resource_types"):
-        types.resource_types = functools.cache(types.resource_types)
-
-    def defer(res: Any, props: Iterable[str], *rest: Any) -> dict[str, Any]:
-        if not isinstance(res, base):
-            return dict(transfer(res, props, *rest))
-
-        def make(name: str) -> Any:
-            return transfer(res, {name: None}, *rest)[name]
-
-        unread = {
-            name: _Unread(make, res, name)
-            for name in {**dict.fromkeys(props), **res.fields}
-            if name not in _OUTPUTS_ELSEWHERE
-        }
-        res.__dict__.update(unread)
-        return {name: output.answer for name, output in unread.items()}
-
-    sdk.transfer_properties = defer
-    return True
-
-
-class _Unread(Output[Any], Deferred):
-    """Stands for an Output that nobody has read yet. The engine may answer before or after that."""
-
-    # Of the class, since a large stack has a hundred thousand of these.
-    _made: Output[Any] | None = None
-    _resolve: Any = None
-    _answered: tuple[Any, ...] | None = None
-
-    def __init__(self, make: Callable[[str], Any], res: Any, name: str) -> None:
-        """make: has the SDK put the Output of a name in this one's place; what resolves it."""
-        self._make = make
-        self._res = res
-        self._name = name
-
-    def answer(self, *answer: Any) -> None:
-        """What the SDK calls with the value, whether it is known and secret, and the rest."""
-        self._answered = answer
-        if self._resolve is not None:
-            self._resolve(*answer)
-
-    def read(self) -> Output[Any]:
-        if self._made is not None:
-            return self._made
-        self._resolve = self._make(self._name)
-        made: Output[Any] = self._res.__dict__[self._name]
-        self._made = made
-        if self._answered is not None:
-            self._resolve(*self._answered)
-        return made
-
-    def apply(self, *args: Any, **keywords: Any) -> Output[Any]:
-        # Who exports a resource as a whole reads past its attributes.
-        return self.read().apply(*args, **keywords)
-
-
-def end_quietly() -> None:
-    """Let an interrupted program end without a traceback, and at once.
-
-    When a resource fails, the engine ends the program with SIGINT while it waits for the engine's
-    answers. Python would print where it waited: a screenful that hides the one line that matters.
-    """
-    global _quiet
-    runs_in_pulumi = any(part.endswith("pulumi-language-python-exec") for part in sys.orig_argv)
-    if _quiet or not runs_in_pulumi:
-        return
-    _quiet = True
-    show = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not issubclass(kind, KeyboardInterrupt):
-            show(kind, error, trace)
-
-    sys.excepthook = hook
-    _wait_for_the_end_without_a_thread()
-
-
-_quiet = False
-
-
-def _wait_for_the_end_without_a_thread() -> None:
-    """A program that has declared everything waits for the engine to end. The SDK does so in a
-    thread, for which Python waits when the program is interrupted: five seconds, after which the
-    engine kills it."""
-    from pulumi.runtime import stack
-
-    sdk: Any = stack
-    wait = getattr(sdk, "_wait_for_shutdown", None)
-    monitor: Callable[[], Any] | None = getattr(sdk, "get_monitor", None)
-    if wait is None or monitor is None:
-        return
-
-    async def wait_for_shutdown() -> None:
-        ask = getattr(getattr(monitor(), "SignalAndWaitForShutdown", None), "future", None)
-        if ask is None:
-            await wait()
-            return
-        from google.protobuf import empty_pb2
-
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-
-        def end(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # of a loop that an interrupt has closed
-                loop.call_soon_threadsafe(ended.set)
-
-        ask(empty_pb2.Empty()).add_done_callback(end)
-        await ended.wait()
-
-    sdk._wait_for_shutdown = wait_for_shutdown  # noqa: SLF001

@@ -18,7 +18,6 @@ import pulumi
 
 from .bill import OUTPUT as RATE
 from .bill import add_to_bill
-from .engine import defer_outputs, end_quietly
 from .lifecycle.fields import (
     OWNER,
     Field,
@@ -35,6 +34,7 @@ from .lifecycle.fields import (
 )
 from .lifecycle.service import OPENRELAY, SERVICES, Service
 from .owner import owner_of_this_stack
+from .program import defer_outputs, end_quietly, take_many_at_once
 from .provider import Provider
 
 
@@ -132,6 +132,7 @@ class Resource(_Declared):
         self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None
     ) -> None:
         end_quietly()
+        take_many_at_once()
         secret = [name for name, field in self.fields.items() if field.secret]
         # Elsewhere, the SDK makes outputs of the names that it is given.
         properties: dict[str, Any] = {} if defer_outputs(Resource) else dict.fromkeys(self.fields)

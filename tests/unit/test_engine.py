@@ -1,14 +1,11 @@
-"""Lines that the engine does not take from us, and a program that waits for the engine's end."""
+"""Lines that the engine does not take from us."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
-from pulumi.runtime import stack
 
 from pulumi_openrelay import engine
 from pulumi_openrelay.engine import EngineCall
@@ -71,42 +68,3 @@ def test_an_engine_that_takes_no_lines_is_asked_once(monkeypatch: pytest.MonkeyP
     call.report("2 s")
     call.warn("look here")
     assert late.shown == []
-
-
-class Monitor:
-    """Answers when somebody calls `ends`; whoever waits for it in a thread stays there."""
-
-    def __init__(self) -> None:
-        self.ends: list[Callable[[object], None]] = []
-        self.SignalAndWaitForShutdown = self
-
-    def __call__(self, _request: object) -> None:
-        raise AssertionError("a thread would wait")
-
-    def future(self, _request: object) -> Monitor:
-        return self
-
-    def add_done_callback(self, end: Callable[[object], None]) -> None:
-        self.ends.append(end)
-
-
-def test_a_program_that_waits_for_the_engine_is_held_by_no_thread(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monitor = Monitor()
-    monkeypatch.setattr(stack, "get_monitor", lambda: monitor)
-    monkeypatch.setattr(stack, "_wait_for_shutdown", stack._wait_for_shutdown)
-    engine._wait_for_the_end_without_a_thread()
-
-    async def program() -> bool:
-        waits = asyncio.ensure_future(stack._wait_for_shutdown())
-        await asyncio.sleep(0)
-        assert not waits.done()
-        monitor.ends[0](None)
-        await asyncio.wait_for(waits, 10)
-        return waits.done()
-
-    loop = asyncio.new_event_loop()
-    assert loop.run_until_complete(program())
-    loop.close()
-    monitor.ends[0](None)  # an answer that comes after the program has ended is no error

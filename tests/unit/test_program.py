@@ -1,0 +1,202 @@
+"""A program's own process: what the SDK does there for many things at once, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from pulumi import log
+from pulumi.runtime import stack
+
+from pulumi_openrelay import program
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Its result, in an event loop that is nobody's current one."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(asyncio.wait_for(work, 20))
+    finally:
+        loop.close()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the engine is told of debug lines."""
+    lines: list[str] = []
+    monkeypatch.setattr(log, "debug", lambda line, *_: lines.append(line))
+    yield lines
+    program._lines.clear()
+
+
+class TestDebugLines:
+    def test_those_that_come_together_are_told_together_and_none_is_lost(
+        self, told: list[str]
+    ) -> None:
+        async def main() -> None:
+            for number in range(3):
+                program._debug(f"line {number}")
+            assert told == []
+            await asyncio.sleep(2 * program.DEBUG_SECONDS)
+            program._debug("later")
+            await asyncio.sleep(2 * program.DEBUG_SECONDS)
+
+        run(main())
+        assert told == ["line 0\nline 1\nline 2", "later"]
+
+    def test_those_of_a_program_that_has_failed_are_told_at_its_end(self, told: list[str]) -> None:
+        async def main() -> None:
+            program._debug("last words")
+
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+        program._tell_the_rest()
+        assert told == ["last words"]
+        program._tell_the_rest()
+        assert told == ["last words"]
+
+    def test_an_engine_that_has_ended_is_no_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def gone(_line: str) -> None:
+            raise RuntimeError("no engine")
+
+        monkeypatch.setattr(log, "debug", gone)
+        loop = asyncio.new_event_loop()
+
+        async def main() -> None:
+            program._debug("last words")
+
+        loop.run_until_complete(main())
+        program._tell_the_rest()
+        loop.close()
+
+    def test_one_outside_of_a_program_or_about_a_resource_goes_the_sdks_way(
+        self, told: list[str]
+    ) -> None:
+        program._debug("outside")
+
+        async def main() -> None:
+            program._debug("about it", object())
+
+        run(main())
+        assert told == ["outside", "about it"]
+
+    def test_each_engine_hears_of_its_own_program(self, told: list[str]) -> None:
+        loops = [asyncio.new_event_loop() for _ in range(2)]
+
+        async def main(number: int) -> None:
+            program._debug(f"of {number}")
+            await asyncio.sleep(2 * program.DEBUG_SECONDS)
+
+        for number, loop in enumerate(loops):
+            loop.run_until_complete(main(number))
+            loop.close()
+        assert told == ["of 0", "of 1"]
+
+
+class TestWait:
+    def test_what_comes_soon_after_the_first_comes_with_it(self) -> None:
+        async def main() -> tuple[set[Any], set[Any], list[asyncio.Future[int]]]:
+            loop = asyncio.get_running_loop()
+            futures: list[asyncio.Future[int]] = [loop.create_future() for _ in range(1000)]
+            futures[0].set_result(0)
+            loop.call_soon(loop.call_soon, futures[1].set_result, 1)
+            done, pending = await program._wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            return done, pending, futures
+
+        done, pending, futures = run(main())
+        assert done == set(futures[:2])
+        assert pending == set(futures[2:])
+
+    def test_an_error_is_among_what_is_done(self) -> None:
+        async def main() -> set[Any]:
+            loop = asyncio.get_running_loop()
+            futures: list[asyncio.Future[int]] = [loop.create_future() for _ in range(3)]
+            futures[2].set_exception(ValueError("no"))
+            done, _ = await program._wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            return {str(future.exception()) for future in done}
+
+        assert run(main()) == {"no"}
+
+
+class TestAnswers:
+    """In place of the SDK's resolvers: what it says of a property reaches whoever reads it."""
+
+    def answers(self) -> tuple[program._Answers, dict[str, list[Any]]]:
+        heard: dict[str, list[Any]] = {}
+        outputs: dict[str, Any] = {}
+
+        def make(name: str) -> Callable[..., None]:
+            outputs[name] = f"output of {name}"
+            return lambda *said: heard.setdefault(name, []).append(said)
+
+        return program._Answers(dict.fromkeys(("a", "b", "c")), outputs, make), heard
+
+    def test_before_and_after_the_engine_has_answered(self) -> None:
+        answers, heard = self.answers()
+        assert str(answers.read("a")) == "output of a"
+        resolve = answers.get("a")
+        assert resolve is not None
+        resolve(1, True)
+        answers["b"](2, True)
+        assert heard == {"a": [(1, True)]}
+        answers.read("b")
+        assert heard == {"a": [(1, True)], "b": [(2, True)]}
+
+    def test_what_is_said_of_the_rest_is_said_of_each_that_was_not_named(self) -> None:
+        answers, heard = self.answers()
+        answers.read("a")
+        answers.read("b")
+        answers["a"](1, True)
+        for name, resolve in answers.items():
+            assert name not in answers
+            resolve(None, False)
+        answers.read("c")
+        assert heard == {"a": [(1, True)], "b": [(None, False)], "c": [(None, False)]}
+
+    def test_it_has_what_the_resource_has_and_nothing_else(self) -> None:
+        answers, _ = self.answers()
+        assert list(answers) == ["a", "b", "c"]
+        assert len(answers) == 3
+        assert answers.get("__made") is None
+
+
+class Monitor:
+    """Answers when somebody calls `ends`; whoever waits for it in a thread stays there."""
+
+    def __init__(self) -> None:
+        self.ends: list[Callable[[object], None]] = []
+        self.SignalAndWaitForShutdown = self
+
+    def __call__(self, _request: object) -> None:
+        raise AssertionError("a thread would wait")
+
+    def future(self, _request: object) -> Monitor:
+        return self
+
+    def add_done_callback(self, end: Callable[[object], None]) -> None:
+        self.ends.append(end)
+
+
+def test_a_program_that_waits_for_the_engine_is_held_by_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monitor = Monitor()
+    monkeypatch.setattr(stack, "get_monitor", lambda: monitor)
+    monkeypatch.setattr(stack, "_wait_for_shutdown", stack._wait_for_shutdown)
+    program._wait_for_the_end_without_a_thread()
+
+    async def main() -> bool:
+        waits = asyncio.ensure_future(stack._wait_for_shutdown())
+        await asyncio.sleep(0)
+        assert not waits.done()
+        monitor.ends[0](None)
+        await asyncio.wait_for(waits, 10)
+        return waits.done()
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(main())
+    loop.close()
+    monitor.ends[0](None)  # an answer that comes after the program has ended is no error
