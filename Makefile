@@ -18,6 +18,9 @@ help: ## list the commands
 
 setup: $(READY) ## install everything into .venv and .tools (demo and test do it too)
 	@$(BIN)/python scripts/get_pulumi.py
+	@# As an installer leaves it: where Python is told to write no bytecode, as in many images, each
+	@# of the thousands of processes of the tests would compile it.
+	@$(BIN)/python -m compileall -q pulumi_openrelay scripts
 
 $(READY): pyproject.toml requirements.lock
 	@echo "setup: installing the locked packages into $(VENV)"
