@@ -642,9 +642,11 @@ class Lifecycle:
         return outputs
 
     def _asked_ahead(self, remote: Remote) -> Bag | None:
-        """What no list tells of what is probably there, while others read the list; None where it
-        cannot be told, which the list may explain."""
+        """What no list tells of what is probably there, asked while one call reads the list; None
+        where it cannot be told, which the list may explain."""
+        since = self.session.read_since(self.call)
         try:
+            self.session.begin_rows(self.call, self.kind.listed, since)
             return self.kind.actual(remote)
         except Interrupted:
             raise

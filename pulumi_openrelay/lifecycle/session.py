@@ -95,6 +95,20 @@ class Session:
 
         Raises NotFound where the organization's API has no such list.
         """
+        try:
+            snapshot = self._list(listed).get(caller, since)
+        except NotFound as error:
+            if listed.missing is None:
+                raise
+            advice = "take it out of the program, or out of the state with `pulumi state delete`"
+            raise NotFound(listed.missing, advice, status=404, code=error.code) from None
+        return snapshot.value, snapshot.began
+
+    def begin_rows(self, caller: Caller, listed: Listed, since: float) -> None:
+        """Read the list for `rows` to come, unless another call does so already."""
+        self._list(listed).begin(caller, since)
+
+    def _list(self, listed: Listed) -> Shared[Rows]:
         with self._lock:
             if listed not in self._lists:
                 self._lists[listed] = Shared(
@@ -109,14 +123,7 @@ class Session:
                     ),
                     gather=GATHER_SECONDS,
                 )
-        try:
-            snapshot = self._lists[listed].get(caller, since)
-        except NotFound as error:
-            if listed.missing is None:
-                raise
-            advice = "take it out of the program, or out of the state with `pulumi state delete`"
-            raise NotFound(listed.missing, advice, status=404, code=error.code) from None
-        return snapshot.value, snapshot.began
+            return self._lists[listed]
 
     def offers(self, caller: Caller, paths: Sequence[str]) -> dict[str, Any]:
         """The answers of these GETs of the catalog, by path; without those that cannot be read.

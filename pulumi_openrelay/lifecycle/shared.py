@@ -70,7 +70,7 @@ class Shared(Generic[T]):
                 if running is None:
                     running = self._running = _Fetch(caller.deadline)
             if leads:
-                return self._lead(running, caller)
+                return self._lead(running, caller, gather=self._gather)
             # A fetch that has not begun yet will begin after `since`, so its outcome counts for us.
             counts = running.began is None or running.began >= since
             while not running.done.is_set():
@@ -78,10 +78,20 @@ class Shared(Generic[T]):
             if counts and running.error is not None and not _is_its_own(running, caller):
                 raise running.error
 
-    def _lead(self, running: _Fetch, caller: Caller) -> Snapshot[T]:
+    def begin(self, caller: Caller, since: float) -> None:
+        """Fetch it at once, unless it is there or somebody fetches it already: who has something
+        else to do meanwhile need not wait."""
+        with self._lock:
+            there = self._latest is not None and self._latest.began >= since
+            if there or self._running is not None:
+                return
+            running = self._running = _Fetch(caller.deadline)
+        self._lead(running, caller)
+
+    def _lead(self, running: _Fetch, caller: Caller, *, gather: float = 0.0) -> Snapshot[T]:
         try:
-            if self._gather:
-                caller.wait(self._gather)
+            if gather:
+                caller.wait(gather)
             running.began = caller.now()
             snapshot = Snapshot(self._fetch(caller), running.began)
             with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
+from ..simulation.engine import OperationFailed
 from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
 from .test_close_calls import answer_by, on_answer
@@ -550,3 +552,37 @@ def test_an_empty_list_that_the_api_calls_null_is_empty(token: str) -> None:
     stack.up(program(token))
     stack.refresh()
     stack.assert_nothing_lost()
+
+
+class TestWhatOnlyTheVmItselfTells:
+    """Its attached keys, which a refresh asks for while it reads the list."""
+
+    KEYS = "/vms/[^/]+/ssh-keys$"
+
+    def asked(self, stack: Stack) -> int:
+        return len([e for e in stack.world.log.entries if re.search(self.KEYS, e.path)])
+
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_one_that_has_gone_is_asked_once_and_the_list_tells(self, status: int) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM))
+        stack.another_hand({"status": "terminated"})
+        stack.world.faults.status(status, "GET", self.KEYS, times=None)
+        stack.refresh()
+        assert NAME not in {record.name for record in stack.engine.state}
+        assert self.asked(stack) == 1
+
+    def test_where_they_cannot_be_read_nothing_is_changed_and_the_user_reads_why(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM))
+        before = stack.record()
+        stack.world.faults.status(403, "GET", self.KEYS, times=None, error="Not yours.")
+        with pytest.raises(OperationFailed, match="Not yours"):
+            stack.refresh()
+        assert stack.record() == before
+
+    def test_they_are_read_once_where_nothing_has_changed(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM))
+        stack.refresh()
+        assert self.asked(stack) == 1

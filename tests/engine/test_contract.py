@@ -164,6 +164,17 @@ def test_sixty_four_machines_come_up_at_once(stack: Stack, cloud: ServedWorld) -
     assert up.wait(timeout=100) == 0, stack.printed.read_text()
     assert asked < 60
 
+    # The reads of a refresh come in one go.
+    slow = {"type": "delay", "seconds": 3.0, "when": "after"}
+    match = {"method": "GET", "path_regex": "/vms/[^/]+/ssh-keys$"}
+    cloud.world.faults.add({"match": match, "times": None, "action": slow})
+    cloud.world.log.clear()
+    assert stack.refresh(None, "--parallel", "128").code == 0
+    reads = [e.time for e in cloud.world.log.entries if re.search("/vms/[^/]+/ssh-keys$", e.path)]
+    assert len(reads) == 64
+    # No answer comes in less than three seconds, so that they were under way at once.
+    assert len([read for read in reads if read < reads[0] + 2.5]) > 16
+
 
 def test_a_program_may_run_two_stacks_each_with_its_own_machines(
     new_stack: Callable[..., Stack], cloud: ServedWorld

@@ -1,7 +1,9 @@
-"""Lines that the engine does not take from us."""
+"""Lines that the engine does not take from us, and calls that it makes at once."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -68,3 +70,22 @@ def test_an_engine_that_takes_no_lines_is_asked_once(monkeypatch: pytest.MonkeyP
     call.report("2 s")
     call.warn("look here")
     assert late.shown == []
+
+
+def test_calls_that_came_before_the_first_was_served_run_at_once_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK serves four, and the reads of a refresh come in one go."""
+    monkeypatch.setattr(engine, "_widened", False)
+    all_there, together = threading.Event(), threading.Barrier(64, timeout=20)
+
+    def call() -> None:
+        all_there.wait(20)
+        engine._widen()
+        together.wait()
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call) for _ in range(64)]
+        all_there.set()
+        for done in calls:
+            done.result(30)

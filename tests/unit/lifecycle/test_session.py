@@ -70,6 +70,28 @@ def test_a_single_read_is_one_request_and_waits_25_ms_for_company_at_most() -> N
     assert sum(hand.waits) <= 0.025
 
 
+def test_whoever_has_something_else_to_do_while_a_list_is_read_does_not_wait_for_it() -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def fetch(_caller: Caller) -> str:
+        reading.set()
+        assert go_on.wait(20)
+        return "here"
+
+    shared, hand = Shared(fetch, gather=0.02), Hand()
+    leads = threading.Thread(target=shared.begin, args=(hand, 0.0))
+    leads.start()
+    assert reading.wait(20)
+    assert hand.waits == []
+    shared.begin(Hand(), 0.0)  # returns, though nothing has come
+    go_on.set()
+    leads.join(20)
+    shared.begin(Hand(), 0.0)  # is there already
+    reading.clear()
+    assert shared.get(Hand(), since=0.0).value == "here"
+    assert not reading.is_set()
+
+
 def away_for(seconds: float) -> tuple[Scheduler, Shared[str], list[float]]:
     """A list of an API that is away so long, and when it is asked for."""
     scheduler = Scheduler(seed=1)
