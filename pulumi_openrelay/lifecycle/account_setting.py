@@ -10,8 +10,9 @@ from . import sentences
 from .declare import facts
 from .fields import BEFORE, MADE, OWNER, READY, Role
 from .journal import Note
+from .record import Bag
 from .remote import Remote
-from .run import Bag, Lifecycle
+from .run import Lifecycle
 from .sentences import Failed, FailedRecorded
 
 if TYPE_CHECKING:

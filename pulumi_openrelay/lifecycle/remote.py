@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 """Failures of one look that say nothing about the machine: the next look may succeed."""
 
+CATALOG_SECONDS = 5.0
+"""How long a call that changes nothing tries to read what it can do without."""
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
 

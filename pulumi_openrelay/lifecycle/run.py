@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +23,21 @@ from ..errors import RETRY, Interrupted, MachineFailed, MachineGone, OpenRelayEr
 from . import naming, sentences
 from .alike import AlikeMaker
 from .check import Problem, check
-from .declare import Kind, Row, facts
+from .declare import Kind, Row
 from .diff import Changes, diff
 from .discreet import DiscreetCall
 from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
+from .guard import Guard
 from .journal import Note
 from .make import Maker, end_left
-from .remote import SETTLE_SECONDS, Remote, condition, describe, gone
+from .record import Bag, all_facts, drift, echo, merged, new_facts, nothing_new, without_none
+from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
 
 if TYPE_CHECKING:
     from ..caller import Call
     from .session import Session
-
-Bag = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,6 @@ class Reading:
     unwell: str | None
 
 
-CATALOG_SECONDS = 5.0
-"""How long check tries to read a catalog."""
-
-
 class Lifecycle:
     """The life of one resource of one kind, for one call of the engine."""
 
@@ -66,6 +60,7 @@ class Lifecycle:
         self.kind = kind
         self.session = session
         self.call = DiscreetCall(call, kind)
+        self.guard = Guard(kind, session, self.call)
 
     # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
@@ -109,13 +104,13 @@ class Lifecycle:
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
         if old_outputs.get("deletion_protection") is True and not lifted:
-            self._leave_unknown(changes, news)
+            self.guard.leave_unknown(changes, news)
         if changes.replaces:
-            self._refuse_to_replace_foreign(resource_id, old_outputs)
+            self.guard.refuse_to_replace_foreign(resource_id, old_outputs)
             # A review says itself that this is refused, and goes on to everything else.
             if not os.environ.get(REVIEW_KEY):
                 known = [name for name in changes.replaces if not has_unknown(news.get(name))]
-                self._refuse_protected(resource_id, old_outputs, ", ".join(known))
+                self.guard.refuse_protected(resource_id, old_outputs, ", ".join(known))
             refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
@@ -151,12 +146,12 @@ class Lifecycle:
         """
         kind, call = self.kind, self.call
         call.hide(inputs)
-        self._refuse_in_a_review()
+        self.guard.refuse_in_a_review()
         self._set_deadline()
         # After `--target-replace` no diff has told what the program says now.
         lifted = inputs.get("deletion_protection") is not True
         self.session.history.protection(call.urn, lifted=lifted)
-        self._refuse_beside_protected()
+        self.guard.refuse_beside_protected()
         make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
@@ -174,7 +169,7 @@ class Lifecycle:
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         outputs[WAS] = maker.ids_before(remote.id)
         try:
-            outputs |= {**self._facts(row), **self._whose()}
+            outputs |= {**all_facts(self.kind, row), **self._whose()}
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
             if remote.fresh:
@@ -192,7 +187,7 @@ class Lifecycle:
             maker.end_strays(remote.id)
         except Exception as error:
             reason = self._reason(error)
-            outputs = {**outputs, **self._facts(remote.seen), **remote.shown_once}
+            outputs = {**outputs, **all_facts(self.kind, remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
@@ -227,11 +222,11 @@ class Lifecycle:
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
-        outputs = self._echo(old_outputs, inputs)
+        outputs = echo(self.kind, old_outputs, inputs)
         changing: set[str] = set()
         try:
             if changes.updates or not ready:
-                self._refuse_foreign(old_outputs)
+                self.guard.refuse_foreign(old_outputs)
                 changing = self._still_to_change(remote, changes, ready=ready)
                 self._change(remote, changing)
             if ready and not remote.sent and not changing:
@@ -246,16 +241,16 @@ class Lifecycle:
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
                 ) from error
             undone = changing - remote.changed
-            inputs = _without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
+            inputs = without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
-            outputs |= {**self._facts(remote.seen), **remote.shown_once, READY: False}
+            outputs |= {**all_facts(self.kind, remote.seen), **remote.shown_once, READY: False}
             if goes_on and isinstance(reason, TimedOut):
                 reason.advice = f"{RETRY} to go on; CustomTimeouts(update=...) lets it wait longer"
             said = sentences.created(kind.noun, call.name, resource_id, reason)
             if self._gives_up(reason, outputs):
                 said = self._ended(remote, reason, outputs, inputs)
                 outputs["status"] = min(kind.states.ended) if kind.states else None
-            raise FailedRecorded(said, resource_id, _without_none(outputs), inputs) from error
+            raise FailedRecorded(said, resource_id, without_none(outputs), inputs) from error
 
     def read(self, resource_id: str, inputs: Bag, outputs: Bag) -> Reading | None:
         """What it is now; None where it is gone.
@@ -271,15 +266,15 @@ class Lifecycle:
             self.session.history.refer(self.call.urn, resource_id)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
-            self._refuse_foreign(outputs)
+            self.guard.refuse_foreign(outputs)
             actual = self._asked_ahead(remote) if outputs and kind.asks_apart else None
             now = self._read(remote, outputs)
             if now is None:
                 self.session.history.protected.discard(self.call.urn)
                 return None
             actual = kind.actual(remote) if actual is None else actual
-            now |= {**self._news(now, actual), **self._whose()}
-            now = _without_none(now)
+            now |= {**new_facts(self.kind, now, actual), **self._whose()}
+            now = without_none(now)
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, self._reason(error))
@@ -293,7 +288,7 @@ class Lifecycle:
         if unwell is not None:
             reason = OpenRelayError(unwell)
             unwell = sentences.created(kind.noun, self.call.name, resource_id, reason)
-        return Reading(now, {**inputs, **self._drift(inputs, now)}, unwell)
+        return Reading(now, {**inputs, **drift(self.kind, inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
         """End it and wait until it is gone. What is gone already is no error."""
@@ -310,15 +305,15 @@ class Lifecycle:
                 f"{resource_id} is not ended, because another resource of this program has it now"
             )
             return
-        self._refuse_protected(resource_id, outputs)
-        self._refuse_kept(resource_id, outputs)
+        self.guard.refuse_protected(resource_id, outputs)
+        self.guard.refuse_kept(resource_id, outputs)
         if outputs.get("adopted"):
             call.warn(f"{resource_id} is left as it is, because adopt=True took it over")
             return
         call.deadline = call.now() + (call.timeout or kind.delete_seconds)
         remote = Remote(self.session, kind, call, resource_id, new={}, old=outputs)
         try:
-            self._refuse_foreign(outputs)
+            self.guard.refuse_foreign(outputs)
             remote.end()
         except Exception as error:
             raise Failed(
@@ -430,48 +425,6 @@ class Lifecycle:
         settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
         return made if made or settled else None
 
-    def _leave_unknown(self, changes: Changes, news: Bag) -> None:
-        """Of what the program protects, inputs that are not known yet alone replace nothing: the
-        update knows them, and refuses those that differ."""
-        if all(has_unknown(news.get(name)) for name in changes.replaces):
-            for name in changes.replaces:
-                changes.updates.append(name)
-                changes.remarks.append(
-                    f"{name} is not known until the update runs; if it then differs, that is "
-                    f"refused, because only a new one can have it and deletion_protection is on"
-                )
-            changes.replaces = []
-
-    def _refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
-        """Raise Failed where the program protects it. because: what asks for a replacement."""
-        lifted = self.session.history.protection_is_lifted(self.call.urn)
-        if outputs.get("deletion_protection") is not True or lifted:
-            return
-        new = self.session.history.own_id(self.call.urn)
-        holds = f"nothing was changed ({resource_id})"
-        advice = "set deletion_protection=False and run `pulumi up` first"
-        if because:
-            what = f"{because} cannot change without a new one"
-        elif new in (None, resource_id):
-            what = "it is to be deleted"
-        else:
-            what = f"the one that it replaces is to be deleted ({resource_id})"
-            holds = f"both exist and are recorded, and the new one is {new}"
-            advice = "set deletion_protection=False and run `pulumi up`, which ends the old one"
-        what = f"{what}, and deletion_protection is on"
-        raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
-
-    def _refuse_beside_protected(self) -> None:
-        """Raise Failed where what another would replace could not be deleted: the engine may ask
-        for it though diff did not, as with `replace_on_changes`."""
-        history, urn = self.session.history, self.call.urn
-        if urn in history.protected and not history.protection_is_lifted(urn):
-            what = "it is to be replaced, and deletion_protection is on"
-            holds = f"nothing was created ({history.own_id(urn)})"
-            advice = "take what asks for that back, or set deletion_protection=False"
-            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, advice)
-            raise Failed(said)
-
     def _end_left(self, remote: Remote, outputs: Bag) -> None:
         """End what the create that this update goes on with has left to be ended, unless the
         program protects it by now."""
@@ -488,51 +441,11 @@ class Lifecycle:
             f"state records it, end it unless somebody needs it"
         )
 
-    def _refuse_to_replace_foreign(self, resource_id: str, outputs: Bag) -> None:
-        """Raise Failed where the old one could not be ended. Where the API cannot be asked whose
-        the key is, the delete will tell."""
-        self.call.deadline = self.call.now() + CATALOG_SECONDS
-        error = None
-        with suppress(OpenRelayError):
-            error = self._foreign(outputs)
-        if error is not None:
-            said = sentences.not_changed(self.kind.noun, self.call.name, resource_id, error)
-            raise Failed(said)
-
-    def _refuse_in_a_review(self) -> None:
-        """Raise Failed where diff has let pass what only a review may see: it changes nothing."""
-        if os.environ.get(REVIEW_KEY):
-            what, advice = f"{REVIEW_KEY} is set, which is for reviews alone", "unset it"
-            said = sentences.sentence(
-                self.kind.noun, self.call.name, what, "nothing was created", advice
-            )
-            raise Failed(said)
-
-    def _refuse_kept(self, resource_id: str, outputs: Bag) -> None:
-        """Raise Failed for what must never be deleted."""
-        why = self.kind.kept(outputs)
-        if why is not None:
-            holds = f"it stays recorded ({resource_id})"
-            advice = "take it out of the state with `pulumi state delete`, or end it by hand"
-            what = f"it is not deleted, because {why}"
-            raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
-
     def _whose(self) -> Bag:
         """The organization whose key this run has."""
         if not self.kind.of_an_organization:
             return {}
         return {ORGANIZATION: self.session.organization(self.call)}
-
-    def _foreign(self, outputs: Bag) -> OpenRelayError | None:
-        """What to say of one that the key cannot see; None of any other. The API would call it
-        gone, and it would go on billing without a record."""
-        recorded = outputs.get(ORGANIZATION)
-        return None if recorded is None else self.session.foreign(self.call, recorded)
-
-    def _refuse_foreign(self, outputs: Bag) -> None:
-        error = self._foreign(outputs)
-        if error is not None:
-            raise error
 
     def _reason(self, error: Exception) -> OpenRelayError:
         """What the failure was, without secrets that the API has repeated to us."""
@@ -582,7 +495,7 @@ class Lifecycle:
         row = remote.look()
         if not self.kind.lives(row):
             raise gone(f"it has ended ({describe(row)})")
-        now = {**self._facts(row), **self.kind.actual(remote)}
+        now = {**all_facts(self.kind, row), **self.kind.actual(remote)}
         remote.old = {**remote.old, **now}
         return set(diff(self.kind, now, {**now, OWNER: ""}, remote.new).updates)
 
@@ -612,34 +525,12 @@ class Lifecycle:
         if self.kind.waits(remote.new):
             row = remote.wait(self.kind.goal(remote.new))
         now = remote.find(self.call.now()) or made or remote.look()
-        return {**self._merged(outputs, row, now), **remote.shown_once, READY: True, SERVED: True}
-
-    def _merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
-        """The outputs as they are now: what the detail tells, what only the list tells, and of the
-        rest what the program asked for and what the lifecycle itself has put there."""
-        fields = self.kind.fields
-        gone = {f.name for f in fields.values() if not f.is_input and f.readable and not f.listed}
-        kept = {name: value for name, value in outputs.items() if name not in gone}
-        told = self._facts(row) if row is not None else {}
-        listed = {name: value for name, value in told.items() if fields[name].listed}
-        return {**kept, **self._news(kept, {**listed, **self._facts(detail)})}
-
-    def _news(self, outputs: Bag, told: Bag) -> Bag:
-        """What is told, less what only says the same in another order or with other spaces."""
         return {
-            name: outputs[name]
-            if name in outputs and self.kind.fields[name].same(outputs[name], value)
-            else value
-            for name, value in told.items()
+            **merged(self.kind, outputs, row, now),
+            **remote.shown_once,
+            READY: True,
+            SERVED: True,
         }
-
-    def _echo(self, old_outputs: Bag, inputs: Bag) -> Bag:
-        """The outputs after an update that reads nothing: what was, and what is asked for now."""
-        outputs = {**old_outputs, **inputs}
-        for field in self.kind.fields.values():
-            if field.is_input and not field.readable and inputs.get(field.name) is None:
-                outputs.pop(field.name, None)
-        return outputs
 
     def _asked_ahead(self, remote: Remote) -> Bag | None:
         """What no list tells of what is probably there, asked while one call reads the list; None
@@ -658,13 +549,13 @@ class Lifecycle:
         the list shows something new."""
         since = self.session.read_since(self.call)
         row = None if self.kind.singleton else remote.listed(since)
-        if row is not None and self._nothing_new(row, outputs):
+        if row is not None and nothing_new(self.kind, row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:
             row = remote.find_again()
         full = row if self.kind.detail is None else remote.find(self.call.now())
         if full is not None and self.kind.lives(full):
-            return self._merged(outputs, row, full)
+            return merged(self.kind, outputs, row, full)
         if not outputs:
             whose = "organization" if self.kind.of_an_organization else "account"
             advice = f"check the id, and that the key is of its {whose}"
@@ -672,31 +563,6 @@ class Lifecycle:
         if full is not None:
             self.call.warn(f"{remote.id} has ended ({describe(full)})")
         return None
-
-    def _nothing_new(self, row: Row, outputs: Bag) -> bool:
-        told, fields = self._facts(row), self.kind.fields
-        return bool(outputs) and all(
-            (name in outputs or value is None) and fields[name].same(outputs.get(name), value)
-            for name, value in told.items()
-        )
-
-    def _drift(self, inputs: Bag, now: Bag) -> Bag:
-        """What somebody else changed of what the program asks for, or leaves at its default."""
-        drifted: Bag = {}
-        for field in self.kind.fields.values():
-            # What changes in one direction only, and has gone further, only a new one could undo:
-            # it may hold data. What has not got there was asked for, and is not carried out yet.
-            if field.role is not Role.UPDATES or field.replaces_when is not None:
-                continue
-            if field.readable and now.get(field.name) is not None:
-                asked = inputs.get(field.name)
-                asked = field.absent if asked is None else asked
-                if asked is not None and not field.same(asked, now[field.name]):
-                    drifted[field.name] = now[field.name]
-        return drifted
-
-    def _facts(self, row: Row) -> Bag:
-        return {**facts(self.kind, row), **self.kind.derived(row)}
 
     def _generated_name(self, inputs: Bag, owner: Any) -> str | None:
         """The name of one that the program does not name; None while an input of it is unknown."""
@@ -709,7 +575,3 @@ class Lifecycle:
         urn, replaced = self.call.urn, self.session.history.own_id(self.call.urn)
         suffix = naming.suffix(owner, urn, replacing, replaced)
         return naming.prefix(owner, urn, self.call.name) + suffix
-
-
-def _without_none(bag: Mapping[str, Any]) -> Bag:
-    return {key: value for key, value in bag.items() if value is not None}
