@@ -6,6 +6,7 @@ import typing as _typing
 from . import webhooks as webhooks
 from .lookups import gpu_model_id as gpu_model_id
 from .owner import Owner as Owner
+from .program import end_quietly as _end_quietly
 from .resource import Resource as Resource
 from .resources import InferenceCluster as InferenceCluster
 from .resources import SshKey as SshKey
@@ -26,6 +27,9 @@ __all__ = [
     "relay",
     "webhooks",
 ]
+
+# Here, and not where a resource is declared: a program may have taken out its last one.
+_end_quietly()
 
 
 def __getattr__(name: str) -> _typing.Any:

@@ -23,7 +23,7 @@ from pulumi import Output, log
 from pulumi.runtime import resource, rpc, rpc_manager, stack
 
 from .engine import With
-from .lifecycle.fields import Deferred
+from .lifecycle.fields import READY, Deferred
 
 _SDK: Any = rpc
 _STACK: Any = stack
@@ -67,7 +67,10 @@ def defer_outputs(base: type[Any]) -> bool:
         for name in _OUTPUTS_ELSEWHERE:
             names.pop(name, None)
         answers = _Answers(
-            names, res.__dict__, lambda name: transfer(res, {name: None}, *rest)[name]
+            names,
+            res.__dict__,
+            lambda name: transfer(res, {name: None}, *rest)[name],
+            reads=res._is_read,  # noqa: SLF001 - of a base of ours
         )
         for name in names:
             res.__dict__[name] = _Unread(answers, name)
@@ -83,19 +86,29 @@ class _Answers(Mapping[str, Any]):
     For the SDK, it is what resolves each of them, by name.
     """
 
-    __slots__ = ("_made", "_make", "_names", "_outputs", "_said")
+    __slots__ = ("_exists", "_made", "_make", "_names", "_outputs", "_reads", "_said")
 
     def __init__(
-        self, names: Mapping[str, Any], outputs: dict[str, Any], make: Callable[[str], Any]
+        self,
+        names: Mapping[str, Any],
+        outputs: dict[str, Any],
+        make: Callable[[str], Any],
+        *,
+        reads: bool = False,
     ) -> None:
-        """make: has the SDK put the Output of a name into outputs; what resolves it."""
+        """make: has the SDK put the Output of a name into outputs; what resolves it. reads: the
+        resource is one that the program only reads."""
         self._names = names
         self._outputs = outputs
         self._make = make
         self._made: dict[str, Any] = {}
         self._said: dict[str, tuple[Any, ...]] = {}
+        self._reads = reads
+        self._exists = False
 
     def __getitem__(self, name: str) -> Any:
+        if name == READY:
+            return self._exist
         if name not in self._names:
             raise KeyError(name)
         return functools.partial(self._answer, name)
@@ -121,8 +134,18 @@ class _Answers(Mapping[str, Any]):
         made: Output[Any] = self._outputs[name]
         return made
 
+    def _exist(self, *_said: Any) -> None:
+        """The engine tells what is only recorded of what exists, as it is."""
+        self._exists = True
+
     def _answer(self, name: str, *said: Any) -> None:
-        """said: the value, whether it is known and secret, and the rest."""
+        """said: the value, whether it is known and secret, its dependencies, and what failed."""
+        if name != _REST:
+            self._exists |= self._reads and said[1]
+        elif self._exists and said[4] is None:
+            # In a preview the SDK takes for unknown what is not recorded, and it is None: what is
+            # made of it would change for nothing, to the length of a replacement.
+            said = (None, True, *said[2:])
         self._said[name] = said
         for read, resolve in self._made.items():
             if read == name or (name == _REST and read not in self._said):
@@ -156,6 +179,8 @@ def take_many_at_once() -> None:
         sdk: Any = module
         if getattr(sdk, "log", None) is log:
             sdk.log = With(log, debug=_debug)
+    if getattr(_STACK, "log", None) is log:
+        _STACK.log = With(log, debug=_debug_now)
 
 
 async def _wait(tasks: Iterable[Any], **how: Any) -> tuple[set[Any], set[Any]]:
@@ -187,8 +212,15 @@ def _debug(line: str, *rest: Any, **more: Any) -> None:
     lines.append(line)
 
 
+def _debug_now(line: str, *rest: Any, **more: Any) -> None:
+    """As the SDK's, after what is still to be told: of a program's last steps."""
+    with contextlib.suppress(RuntimeError):  # there is no loop, and so no such lines
+        _tell(_lines.get(asyncio.get_running_loop(), []))
+    log.debug(line, *rest, **more)
+
+
 def _tell(lines: list[str]) -> None:
-    said = "\n".join(lines)
+    said = "\ndebug: ".join(lines)
     lines.clear()
     if said:
         log.debug(said)

@@ -34,7 +34,7 @@ from .lifecycle.fields import (
 )
 from .lifecycle.service import OPENRELAY, SERVICES, Service
 from .owner import owner_of_this_stack
-from .program import defer_outputs, end_quietly, take_many_at_once
+from .program import defer_outputs, take_many_at_once
 from .provider import Provider
 
 
@@ -131,8 +131,8 @@ class Resource(_Declared):
     def _register(
         self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None
     ) -> None:
-        end_quietly()
         take_many_at_once()
+        self._is_read = opts is not None and opts.id is not None
         secret = [name for name, field in self.fields.items() if field.secret]
         # Elsewhere, the SDK makes outputs of the names that it is given.
         properties: dict[str, Any] = {} if defer_outputs(Resource) else dict.fromkeys(self.fields)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -253,6 +254,23 @@ def _decode(answer: WireAnswer) -> tuple[Any, bool]:
     if not answer.body.strip():
         return None, True
     try:
-        return json.loads(answer.body), True
+        body = json.loads(answer.body)
+        return (_whole(body) if _HALVES.search(answer.body) else body), True
     except (ValueError, RecursionError):
         return None, False
+
+
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half of a character, which JSON can hold and no state can: a server that cuts a text within an
+emoji sends one."""
+
+
+def _whole(value: Any) -> Any:
+    """The value with a replacement character for each half of one that stands alone."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(part) for part in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(part) for key, part in value.items()}
+    return value

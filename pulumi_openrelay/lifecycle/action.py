@@ -8,7 +8,7 @@ from ..errors import RETRY, OpenRelayError
 from . import sentences
 from .diff import diff
 from .fields import MADE, NAME, READY, Role
-from .record import Bag, echo
+from .record import Bag
 from .remote import Remote
 from .run import Lifecycle, Reading
 from .sentences import Failed
@@ -26,7 +26,7 @@ class ActionLifecycle(Lifecycle):
         return str(inputs[NAME]), {**inputs, **done, MADE: secrets.token_hex(4), READY: True}
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
-        outputs = echo(self.kind, old_outputs, inputs)
+        outputs = self.record.echo(old_outputs, inputs)
         changes = diff(self.kind, old_inputs, old_outputs, inputs)
         return {**outputs, **self._do(inputs, set(changes.updates))} if changes.updates else outputs
 

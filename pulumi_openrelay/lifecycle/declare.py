@@ -159,6 +159,7 @@ class Kind:
     token: ClassVar[str]
     resource: ClassVar[type[Any]]
     fields: ClassVar[Mapping[str, Field]]
+    free_texts: ClassVar[tuple[str, ...]]
     steps: ClassVar[tuple[tuple[frozenset[str], Step], ...]]
 
     def __init_subclass__(cls, resource: type[Any] | None = None) -> None:
@@ -169,6 +170,7 @@ class Kind:
         cls.token = resource.token
         cls.service = SERVICES[resource.token.partition(":")[0]]
         cls.fields = resource.fields
+        cls.free_texts = tuple(f.name for f in cls.fields.values() if f.free_text)
         cls.steps = tuple(
             (step.changes, step) for step in vars(cls).values() if hasattr(step, "changes")
         )

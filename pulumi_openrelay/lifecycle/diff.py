@@ -15,6 +15,9 @@ from .declare import Kind
 from .fields import MADE, OWNER, READY, SERVED, Field, Role
 from .unknown import has_unknown
 
+NOTHING: tuple[Any, ...] = (None, [], {})
+"""What a create takes for the same: no machine is replaced for one of them in place of another."""
+
 
 @dataclass(slots=True)
 class Changes:
@@ -85,6 +88,8 @@ def _compare(
             )
         return
     if old is None and new is None:
+        return
+    if prop.role is Role.REPLACES and old in NOTHING and new in NOTHING:
         return
     if None in (old, new) or has_unknown(new) or not prop.same(old, new):
         _sort(prop, old, new, changes)

@@ -108,7 +108,7 @@ class Field:
     calls that update it. absent: what leaving it out means, where that is a plain value; None: the
     API chooses. same: whether an old and a new value mean the same. shape: the type of its values.
     replaces_when: for a property that changes in place in one direction only. problem: a reason why
-    a value is no good, or None.
+    a value is no good, or None. free_text: the API may repeat in it what it was given.
     """
 
     role: Role
@@ -118,6 +118,7 @@ class Field:
     listed: bool = False
     in_create: bool = True
     absent: Any = None
+    free_text: bool = False
     wire: str = ""
     limits: Limits = field(default_factory=Limits)
     same: Callable[[Any, Any], bool] = equal
@@ -230,16 +231,25 @@ def output(
     secret: bool = False,
     readable: bool = True,
     listed: bool = False,
+    free_text: bool = False,
     wire: str = "",
     init: Literal[False] = False,
 ) -> Any:
     """A property that the API answers with; where it is not readable, the lifecycle puts it there.
 
+    free_text: in which the API may repeat what it was given; no secret of it is recorded.
+
     `init` speaks to type checkers.
     """
     del init
     return Field(
-        Role.OUTPUT, secret=secret, readable=readable, listed=listed, wire=wire, in_create=False
+        Role.OUTPUT,
+        secret=secret,
+        readable=readable,
+        listed=listed,
+        free_text=free_text,
+        wire=wire,
+        in_create=False,
     )
 
 

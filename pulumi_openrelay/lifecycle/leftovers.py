@@ -42,7 +42,7 @@ def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
         return  # the organization's API has no such machines
     for row in rows.values():
         name = str(kind.called(row))
-        if row["id"] in session.history.ended or not kind.lives(row):
+        if (kind.token, row["id"]) in session.history.ended or not kind.lives(row):
             continue
         if naming.is_of_stack(owner, name):
             call.warn(

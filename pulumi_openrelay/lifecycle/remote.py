@@ -164,7 +164,9 @@ class Remote:
         except NotFound:
             if self.kind.singleton:
                 raise
-            self._confirm_the_api_exists()
+            # A 404 of an API that this organization does not have, or of another server, does not
+            # mean that a thing is gone: then the list raises it too.
+            self.listed(float("-inf"))
             return None
         return self.seen
 
@@ -182,7 +184,7 @@ class Remote:
     def end(self) -> None:
         """End it, and wait until it is gone for good; what this operation has asked to end already
         is only waited for."""
-        asked = self.id in self.session.history.ended
+        asked = (self.kind.token, self.id) in self.session.history.ended
         row = {} if asked else self.ask_to_end()
         if row is not None and self.kind.states is not None and self.kind.lives(row):
             self.wait_until_ended()
@@ -201,10 +203,16 @@ class Remote:
                     with suppress(Conflict, Rejected):
                         self.send("POST", delete.after, repeatable=True)
                 row = self.send(delete.method, delete.path, repeatable=True)
-                self.session.history.ended.add(self.id)
-            except NotFound:
-                self._confirm_the_api_exists()
-                return None
+                self.session.history.ended.add((self.kind.token, self.id))
+            except NotFound as error:
+                if not self._is_listed_alive():
+                    return None
+                # The list may lag, or a server that does not know it may have answered.
+                if caller.now() >= min(began + SETTLE_SECONDS, caller.deadline):
+                    raise OpenRelayError(
+                        f"{error.what}, and lists it as {describe(self.seen)}", error.advice
+                    ) from None
+                caller.wait(2.0)
             except Conflict as error:
                 if self._ends_already():
                     return self.seen
@@ -241,10 +249,11 @@ class Remote:
             )
         return OpenRelayError(f"{error.what}; it is held by {', '.join(names)}", advice)
 
-    def _confirm_the_api_exists(self) -> None:
-        """Raise NotFound where the list is not there either: a 404 of an API that this organization
-        does not have, or of another server, does not mean that a thing is gone."""
-        self.listed(float("-inf"))
+    def _is_listed_alive(self) -> bool:
+        """Whether the list has it, whatever a 404 says. Raises NotFound where the list is not there
+        either: an API that this organization does not have, or another server."""
+        row = self.listed(self.caller.now())
+        return row is not None and self.kind.lives(row)
 
     # Waiting
 

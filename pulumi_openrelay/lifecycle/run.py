@@ -30,7 +30,7 @@ from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS
 from .guard import Guard
 from .journal import Note
 from .make import Maker, end_left
-from .record import Bag, all_facts, drift, echo, merged, new_facts, nothing_new, without_none
+from .record import Bag, Record, without_none
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
@@ -61,6 +61,7 @@ class Lifecycle:
         self.session = session
         self.call = DiscreetCall(call, kind)
         self.guard = Guard(kind, session, self.call)
+        self.record = Record(kind, self.call.without_secrets)
 
     # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
@@ -71,6 +72,7 @@ class Lifecycle:
         where the key is refused.
         """
         self.call.hide(olds, news)
+        self.session.history.declare(self.call.urn)
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
         if not problems:
@@ -169,7 +171,7 @@ class Lifecycle:
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         outputs[WAS] = maker.ids_before(remote.id)
         try:
-            outputs |= {**all_facts(self.kind, row), **self._whose()}
+            outputs |= {**self.record.facts(row), **self._whose()}
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
             if remote.fresh:
@@ -187,7 +189,7 @@ class Lifecycle:
             maker.end_strays(remote.id)
         except Exception as error:
             reason = self._reason(error)
-            outputs = {**outputs, **all_facts(self.kind, remote.seen), **remote.shown_once}
+            outputs = {**outputs, **self.record.facts(remote.seen), **remote.shown_once}
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
@@ -222,7 +224,7 @@ class Lifecycle:
         changes = diff(kind, old_inputs, old_outputs, inputs)
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
-        outputs = echo(self.kind, old_outputs, inputs)
+        outputs = self.record.echo(old_outputs, inputs)
         changing: set[str] = set()
         try:
             if changes.updates or not ready:
@@ -243,7 +245,7 @@ class Lifecycle:
             undone = changing - remote.changed
             inputs = without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
-            outputs |= {**all_facts(self.kind, remote.seen), **remote.shown_once, READY: False}
+            outputs |= {**self.record.facts(remote.seen), **remote.shown_once, READY: False}
             if goes_on and isinstance(reason, TimedOut):
                 reason.advice = f"{RETRY} to go on; CustomTimeouts(update=...) lets it wait longer"
             said = sentences.created(kind.noun, call.name, resource_id, reason)
@@ -260,10 +262,10 @@ class Lifecycle:
         kind = self.kind
         self.call.hide(inputs, outputs)
         self._set_deadline()
-        if outputs:
-            self._own(resource_id, outputs)
-        else:
+        if not outputs:
             self.session.history.refer(self.call.urn, resource_id)
+        elif READY in outputs:  # not in what a `.get` has read before
+            self._own(resource_id, outputs)
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
             self.guard.refuse_foreign(outputs)
@@ -273,7 +275,13 @@ class Lifecycle:
                 self.session.history.protected.discard(self.call.urn)
                 return None
             actual = kind.actual(remote) if actual is None else actual
-            now |= {**new_facts(self.kind, now, actual), **self._whose()}
+            now |= {**self.record.news(now, actual), **self._whose()}
+            if (
+                kind.states is not None
+                and SERVED in now
+                and now.get("status") in kind.states.running
+            ):
+                now[SERVED] = True
             now = without_none(now)
         except Exception as error:
             raise Failed(
@@ -288,7 +296,7 @@ class Lifecycle:
         if unwell is not None:
             reason = OpenRelayError(unwell)
             unwell = sentences.created(kind.noun, self.call.name, resource_id, reason)
-        return Reading(now, {**inputs, **drift(self.kind, inputs, now)}, unwell)
+        return Reading(now, {**inputs, **self.record.drift(inputs, now)}, unwell)
 
     def delete(self, resource_id: str, outputs: Bag) -> None:
         """End it and wait until it is gone. What is gone already is no error."""
@@ -320,7 +328,7 @@ class Lifecycle:
                 sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
             ) from error
         for left in outputs.get(LEFT, ()):
-            if left not in self.session.history.ended:
+            if (kind.token, left) not in self.session.history.ended:
                 self._warn_of_left(left)
         if self.session.history.own_id(call.urn) in (None, resource_id):
             self._warn_of_note(resource_id, outputs)
@@ -455,8 +463,9 @@ class Lifecycle:
 
     def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:
         """Whether the program wants a machine ended that has failed, or is not up in time, before
-        it ever served. What `adopt` took over is never ended."""
-        if outputs.get(SERVED):
+        it ever served. What no create of this stack has made is never ended: what `adopt` took
+        over, or an import."""
+        if outputs.get(SERVED) or MADE not in outputs:
             return False
         if isinstance(reason, MachineFailed):
             return outputs.get("on_failure") == "delete"
@@ -495,7 +504,7 @@ class Lifecycle:
         row = remote.look()
         if not self.kind.lives(row):
             raise gone(f"it has ended ({describe(row)})")
-        now = {**all_facts(self.kind, row), **self.kind.actual(remote)}
+        now = {**self.record.facts(row), **self.kind.actual(remote)}
         remote.old = {**remote.old, **now}
         return set(diff(self.kind, now, {**now, OWNER: ""}, remote.new).updates)
 
@@ -526,7 +535,7 @@ class Lifecycle:
             row = remote.wait(self.kind.goal(remote.new))
         now = remote.find(self.call.now()) or made or remote.look()
         return {
-            **merged(self.kind, outputs, row, now),
+            **self.record.merged(outputs, row, now),
             **remote.shown_once,
             READY: True,
             SERVED: True,
@@ -549,13 +558,15 @@ class Lifecycle:
         the list shows something new."""
         since = self.session.read_since(self.call)
         row = None if self.kind.singleton else remote.listed(since)
-        if row is not None and nothing_new(self.kind, row, outputs):
+        if row is not None and self.record.nothing_new(row, outputs):
             return dict(outputs)
         if row is None and self.kind.detail is None:
             row = remote.find_again()
         full = row if self.kind.detail is None else remote.find(self.call.now())
+        if row is None and full is None and self.kind.detail is not None and outputs:
+            full = remote.find_again()
         if full is not None and self.kind.lives(full):
-            return merged(self.kind, outputs, row, full)
+            return self.record.merged(outputs, row, full)
         if not outputs:
             whose = "organization" if self.kind.of_an_organization else "account"
             advice = f"check the id, and that the key is of its {whose}"

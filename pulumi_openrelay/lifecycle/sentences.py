@@ -62,10 +62,9 @@ def created(noun: str, name: str, resource_id: str, error: OpenRelayError) -> st
 
 
 def not_changed(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
-    holds = "nothing was changed"
-    if error.outcome_unknown:
-        holds = "whether it was changed is unknown"
-    return sentence(noun, name, error.what, f"{holds} ({resource_id})", error.advice or RETRY)
+    """Of a change of which no request was sent."""
+    holds = f"nothing was changed ({resource_id})"
+    return sentence(noun, name, error.what, holds, error.advice or RETRY)
 
 
 def unchanged(noun: str, name: str, error: OpenRelayError, *, certain: bool = True) -> str:
@@ -91,5 +90,5 @@ def not_deleted(noun: str, name: str, resource_id: str, error: OpenRelayError) -
         name,
         what,
         f"it stays recorded ({resource_id})",
-        error.advice or "run the command again",
+        (error.advice or RETRY).replace(RETRY, "run the command again"),
     )

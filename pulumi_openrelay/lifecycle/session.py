@@ -185,12 +185,13 @@ class History:
         self._own: dict[str, tuple[str, str | None]] = {}
         self._was: dict[str, Sequence[str] | None] = {}
         self._referred: dict[str, str] = {}
+        self._declared: set[str] = set()
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
         self.protected: set[str] = set()
         """The URNs whose records say that the program protects them."""
-        self.ended: set[str] = set()
-        """The ids of what this operation has asked to end."""
+        self.ended: set[tuple[str, str]] = set()
+        """What this operation has asked to end: kind and id, since two kinds may use one id."""
         self.made: set[str] = set()
         """The ids that the API has answered this operation's creates with."""
         self._making: dict[str, threading.Event] = {}
@@ -204,6 +205,11 @@ class History:
             self._own[urn] = (resource_id, mark)
             self._was[urn] = was
 
+    def declare(self, urn: str) -> None:
+        """The program declares this one as its own."""
+        with self._lock:
+            self._declared.add(urn)
+
     def refer(self, urn: str, resource_id: str) -> None:
         """The program reads this one, and does not own it."""
         with self._lock:
@@ -211,9 +217,12 @@ class History:
 
     def let_go(self, urn: str, resource_id: str) -> bool:
         """Whether another resource of the program has this id, so that this one's record of it goes
-        and the thing itself stays: a renamed resource that `adopt` took over, or `.get` reads."""
+        and the thing itself stays: a renamed resource that `adopt` took over, or `.get` reads. Of
+        what the program still declares itself, a reference keeps nothing: all of it is to go."""
         with self._lock:
-            others = {other: own for other, (own, _) in self._own.items()} | self._referred
+            others = {other: own for other, (own, _) in self._own.items()}
+            if urn not in self._declared:
+                others |= self._referred
             others.pop(urn, None)
             if resource_id not in _of_the_same_type(urn, others):
                 return False

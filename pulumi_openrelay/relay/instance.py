@@ -107,7 +107,7 @@ class Instance(Machine, module="relay", name="Instance"):
     status: Out[str] = output()
     """`requested`, `provisioning`, `ready`, `terminating`, `terminated`, `failed`, or a state that
     the API adds later."""
-    ended_reason: Out[str | None] = output()
+    ended_reason: Out[str | None] = output(free_text=True)
     """Why it ended, such as `balance_exhausted`."""
     display_name: Out[str | None] = output()
     """The prescription as the catalog calls it."""

@@ -125,7 +125,7 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     status: Out[str] = output()
     """`running`, `degraded` (some replicas are unhealthy), `failed`, `stopped`, or a state that the
     API adds later."""
-    status_reason: Out[str | None] = output()
+    status_reason: Out[str | None] = output(free_text=True)
     """Why it has this status."""
     organization_id: Out[str] = output()
     """The organization whose it is."""
@@ -139,7 +139,7 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     """The GPU model as the catalog has it."""
     replicas: Out[list[ClusterReplica] | None] = output()
     """Each replica as it was when this was last read."""
-    notes: Out[str | None] = output()
+    notes: Out[str | None] = output(free_text=True)
     """The API's notes."""
     created_at: Out[str] = output()
     """When it was made: RFC 3339, UTC."""

@@ -145,9 +145,9 @@ class Vm(Machine, module="openrelay", name="Vm"):
     status: Out[str] = output()
     """`deploying`, `running`, `stopped`, `failed`, `interrupted` (its node is away: it resumes by
     itself, unbilled), `pending`, or a state that the API adds later."""
-    status_reason: Out[str | None] = output()
+    status_reason: Out[str | None] = output(free_text=True)
     """Why it has this status."""
-    provisioning_stage: Out[str | None] = output()
+    provisioning_stage: Out[str | None] = output(free_text=True)
     """How far the deployment is."""
     organization_id: Out[str] = output()
     """The organization whose it is."""
@@ -173,7 +173,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """True once its SSH server has been seen to answer."""
     ssh_state: Out[str | None] = output()
     """`booting`, `ready` or `offline`."""
-    ssh_state_reason: Out[str | None] = output()
+    ssh_state_reason: Out[str | None] = output(free_text=True)
     """Why it has this SSH state."""
     gpu_model_name: Out[str | None] = output(listed=True)
     """The GPU's name in the catalog."""
@@ -312,7 +312,8 @@ class VmKind(MachineKind, resource=Vm):
 
     def actual(self, remote: Remote) -> dict[str, Any]:
         keys = remote.send("GET", "/v1/vms/{id}/ssh-keys", answers=list)
-        return {"ssh_key_ids": [str(key["id"]) for key in keys if key.get("attached")]}
+        rows = [key for key in keys if isinstance(key, dict) and "id" in key]
+        return {"ssh_key_ids": [str(key["id"]) for key in rows if key.get("attached")]}
 
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]

@@ -108,6 +108,24 @@ def test_an_output_reads_the_same_whenever_it_is_read(sdk: Stack) -> None:
     assert "hidden" not in json.dumps(sdk.export())
     assert sdk.preview(program).changed == {}
 
+    # What a machine does not tell is known to be nothing: no other is replaced for it.
+    fed = f"""{program}
+    read = relay.Vm.get("read", vm.id)
+    nothing = pulumi.Output.all(vm.gpu_model_name, read.status_reason)
+    pulumi.export("nothing", nothing)
+    relay.Vm(
+        "fed",
+        ssh_key_ids=[key.id],
+        resource_size="small",
+        env_vars={{"GPU": nothing.apply(lambda told: str(told))}},
+    )
+    """
+    assert sdk.up(fed).code == 0
+    assert sdk.outputs()["nothing"] == [None, None]
+    again = sdk.preview(fed)
+    assert again.changed == {}, again.text
+    assert "unknown" not in again.text
+
     broken = 'relay.Vm("broken", ssh_key_ids=[vm.status], resource_size="x")'
     failed = sdk.up(f"{program}\n    {broken}")
     assert len(failed.errors) == 1, failed.text

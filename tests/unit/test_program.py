@@ -44,7 +44,7 @@ class TestDebugLines:
             await asyncio.sleep(2 * program.DEBUG_SECONDS)
 
         run(main())
-        assert told == ["line 0\nline 1\nline 2", "later"]
+        assert told == ["line 0\ndebug: line 1\ndebug: line 2", "later"]
 
     def test_those_of_a_program_that_has_failed_are_told_at_its_end(self, told: list[str]) -> None:
         async def main() -> None:
@@ -57,6 +57,15 @@ class TestDebugLines:
         assert told == ["last words"]
         program._tell_the_rest()
         assert told == ["last words"]
+
+    def test_the_sdks_last_words_come_after_all_others(self, told: list[str]) -> None:
+        async def main() -> None:
+            program._debug("registered")
+            program._debug_now("completed")
+
+        run(main())
+        program._debug_now("outside of a loop")
+        assert told == ["registered", "completed", "outside of a loop"]
 
     def test_an_engine_that_has_ended_is_no_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def gone(_line: str) -> None:
@@ -124,6 +133,10 @@ class TestWait:
 class TestAnswers:
     """In place of the SDK's resolvers: what it says of a property reaches whoever reads it."""
 
+    # The value, whether it is known and secret, its dependencies, and what failed.
+    ONE, TWO = (1, True, False, None, None), (2, True, False, None, None)
+    UNKNOWN = (None, False, False, None, None)
+
     def answers(self) -> tuple[program._Answers, dict[str, list[Any]]]:
         heard: dict[str, list[Any]] = {}
         outputs: dict[str, Any] = {}
@@ -139,22 +152,63 @@ class TestAnswers:
         assert str(answers.read("a")) == "output of a"
         resolve = answers.get("a")
         assert resolve is not None
-        resolve(1, True)
-        answers["b"](2, True)
-        assert heard == {"a": [(1, True)]}
+        resolve(*self.ONE)
+        answers["b"](*self.TWO)
+        assert heard == {"a": [self.ONE]}
         answers.read("b")
-        assert heard == {"a": [(1, True)], "b": [(2, True)]}
+        assert heard == {"a": [self.ONE], "b": [self.TWO]}
 
     def test_what_is_said_of_the_rest_is_said_of_each_that_was_not_named(self) -> None:
         answers, heard = self.answers()
         answers.read("a")
         answers.read("b")
-        answers["a"](1, True)
+        answers["a"](*self.ONE)
         for name, resolve in answers.items():
             assert name not in answers
-            resolve(None, False)
+            resolve(*self.UNKNOWN)
         answers.read("c")
-        assert heard == {"a": [(1, True)], "b": [(None, False)], "c": [(None, False)]}
+        assert heard == {"a": [self.ONE], "b": [self.UNKNOWN], "c": [self.UNKNOWN]}
+
+    def preview(
+        self, *, exists: bool = False, reads: bool = False, known: bool = True
+    ) -> list[Any]:
+        """What a preview says of a property that is not recorded, and of one that nobody reads
+        until then."""
+        heard: dict[str, list[Any]] = {}
+
+        def make(name: str) -> Callable[..., None]:
+            return lambda *said: heard.setdefault(name, []).append(said[:2])
+
+        answers = program._Answers(
+            dict.fromkeys(("a", "b", "c")), {"b": 0, "c": 0}, make, reads=reads
+        )
+        answers.read("b")
+        answers["a"](1, known, False, None, None)
+        if exists:
+            answers["__ready"](True, True, False, None, None)
+        for resolve in (resolve for _, resolve in answers.items()):
+            resolve(None, False, False, None, None)
+        answers.read("c")
+        assert heard["b"] == heard["c"]
+        return heard["b"]
+
+    def test_what_exists_has_no_value_where_none_is_recorded(self) -> None:
+        """A preview would show what is made of it as changed, to the length of a replacement."""
+        assert self.preview(exists=True) == [(None, True)]
+        assert self.preview(reads=True) == [(None, True)]
+
+    def test_what_is_still_to_be_made_or_read_is_not_known(self) -> None:
+        assert self.preview() == [(None, False)]
+        assert self.preview(reads=True, known=False) == [(None, False)]
+
+    def test_a_failure_is_not_taken_for_a_value(self) -> None:
+        answers, heard = self.answers()
+        answers.read("a")
+        answers["__ready"](True, True, False, None, None)
+        failure = ValueError("no")
+        for resolve in (resolve for _, resolve in answers.items()):
+            resolve(None, False, False, None, failure)
+        assert heard == {"a": [(None, False, False, None, failure)]}
 
     def test_it_has_what_the_resource_has_and_nothing_else(self) -> None:
         answers, _ = self.answers()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -388,3 +390,17 @@ class TestSecrets:
         printed = f"{request!r} {wire.sent[0]!r} {OPENRELAY!r}"
         assert KEY not in printed
         assert "hunter2" not in printed
+
+
+@pytest.mark.parametrize("half", [rb"\ud83d", rb"\uDE00", b"\xed\xa0\xbd"])
+def test_half_a_character_breaks_nothing_that_is_made_of_the_answer(half: bytes) -> None:
+    """No state can hold one, and a machine that cannot be recorded bills unknown."""
+    sender, _ = client(replace(answer(200, {}), body=b'{"a": [{"b": "x' + half + b'"}]}'))
+    told = sender.send(Request("GET", "/"), Hand())
+    assert told == {"a": [{"b": "x\ufffd"}]}
+    assert json.dumps(told, ensure_ascii=False).encode()
+
+
+def test_a_whole_character_stays() -> None:
+    sender, _ = client(replace(answer(200, {}), body=rb'{"a": "\ud83d\ude00"}'))
+    assert sender.send(Request("GET", "/"), Hand()) == {"a": "\U0001f600"}
