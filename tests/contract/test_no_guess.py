@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pulumi_openrelay.lifecycle.fields import MADE, OWNER, READY, SERVED, WAS
 
-from ..simulation.engine import OperationFailed
-from .support import KINDS, MACHINES, NAME, THINGS, Stack, failure, program
+from ..simulation.engine import OperationFailed, Ref
+from .support import KINDS, MACHINES, THINGS, Stack, failure, program
 
 VM, CLUSTER, KEY = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:SshKey"
 FOREVER = 10.0**6
@@ -54,13 +56,18 @@ def test_what_a_refresh_has_seen_running_has_served() -> None:
 
 
 def test_two_kinds_that_use_the_same_ids_are_two_things(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack = Stack(VM)
-    monkeypatch.setattr(stack.world, "new_id", lambda _prefix="": "1")
-    stack.up(program(VM, least=True))
-    assert {record.id for record in stack.engine.state} == {"1"}
-    stack.destroy()  # the VM, and then its key
-    left = stack.world.call("GET", "/_emulator/world").json()
-    assert (left["machines"], left["ssh_keys"]) == (0, [])
+    stack = Stack(CLUSTER)
+    other = stack.world.new_id
+    # Machines alone have ids without a prefix.
+    monkeypatch.setattr(stack.world, "new_id", lambda prefix="": other(prefix) if prefix else "1")
+    keys = program(VM, least=True)
+    vm = keys.pop(NAME)
+    # The VM reads the cluster, so that it goes first.
+    vm = replace(vm, inputs={**vm.inputs, "env_vars": {"LLM": Ref(NAME)}})
+    stack.up({**program(CLUSTER, least=True), **keys, "vm": vm})
+    assert {record.id for record in stack.engine.state if record.name in (NAME, "vm")} == {"1"}
+    stack.destroy()
+    assert stack.world.call("GET", "/_emulator/world").json()["machines"] == 0
 
 
 @pytest.mark.parametrize("token", [t for t in THINGS if KINDS[t].delete.method == "DELETE"])
