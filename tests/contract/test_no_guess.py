@@ -9,7 +9,7 @@ import pytest
 from pulumi_openrelay.lifecycle.fields import MADE, OWNER, READY, SERVED, WAS
 
 from ..simulation.engine import OperationFailed, Ref
-from .support import KINDS, MACHINES, THINGS, Stack, failure, program
+from .support import KINDS, MACHINES, NAME, THINGS, Stack, failure, program
 
 VM, CLUSTER, KEY = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:SshKey"
 FOREVER = 10.0**6
