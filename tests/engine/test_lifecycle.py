@@ -54,6 +54,24 @@ def test_destroy_leaves_nothing(stack: Stack, cloud: ServedWorld) -> None:
     assert stack.resources() == {}
 
 
+def test_a_program_that_takes_out_its_last_resource_is_refused_in_a_sentence_alone(
+    stack: Stack,
+) -> None:
+    """One that Pulumi protects, as whatever it has imported."""
+    program = """
+    protected = pulumi.ResourceOptions(protect=True)
+    key = relay.SshKey("laptop", public_key=KEY, opts=protected)
+    relay.Vm("trainer", ssh_key_ids=[key.id], resource_size="small", opts=protected)
+    """
+    assert stack.up(program).code == 0
+    refused = stack.preview("")
+    assert refused.code != 0
+    assert "protected" in refused.text
+    assert "Traceback" not in refused.text
+    stack.run("state", "unprotect", "--all", "--yes", "--stack", stack.name)
+    assert stack.destroy().code == 0
+
+
 BEFORE = """
     key = relay.SshKey("laptop", public_key=KEY)
     other = relay.SshKey("desk", public_key=OTHER_KEY)
