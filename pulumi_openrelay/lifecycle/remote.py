@@ -150,6 +150,7 @@ class Remote:
         age = self.session.client.time(self.caller) - (made or 0.0)
         until = self.caller.now() + (SETTLE_SECONDS if age < UNLISTED_SECONDS else 0.0)
         while True:
+            self.caller.report("the API does not show it: looking again")
             self.caller.wait(2.0)
             row = self.find(self.caller.now())
             if row is not None or self.caller.now() >= until:

@@ -571,8 +571,8 @@ class Lifecycle:
             whose = "organization" if self.kind.of_an_organization else "account"
             advice = f"check the id, and that the key is of its {whose}"
             raise MachineGone(f"there is none with the id {remote.id}", advice)
-        if full is not None:
-            self.call.warn(f"{remote.id} has ended ({describe(full)})")
+        ended = f"has ended ({describe(full)})" if full is not None else "does not exist any more"
+        self.call.warn(f"{remote.id} {ended}")
         return None
 
     def _generated_name(self, inputs: Bag, owner: Any) -> str | None:

@@ -159,3 +159,13 @@ def test_every_kind_that_takes_a_secret_says_where_the_api_may_repeat_it() -> No
         fields = KINDS[token].fields.values()
         reasons = {field.name for field in fields if field.name.endswith("reason")}
         assert reasons <= set(KINDS[token].free_texts)
+
+
+@pytest.mark.parametrize("token", THINGS)
+def test_what_is_gone_without_a_trace_is_told_before_another_is_made(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token))
+    gone = stack.record().id
+    stack.remove()
+    stack.refresh()
+    assert any(f"{gone} does not exist any more" in said for said in stack.engine.warnings)
