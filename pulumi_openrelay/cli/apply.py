@@ -12,7 +12,8 @@ from ..review import apply as applying
 from ..review import rules
 from ..review.preview import NotJudged, Project
 from ..review.run import redactor, review
-from .review import BLOCKED, FOLDER, PACKS, Judging
+from .judging import Judging
+from .review import BLOCKED, FOLDER, PACKS
 
 
 @click.command(cls=Judging)

@@ -22,8 +22,9 @@ from ..lifecycle.remote import describe
 from ..lifecycle.sentences import Failed, sentence
 from ..lifecycle.service import SERVICES, Service
 from ..lifecycle.session import Session
-from ..review.preview import NO_PULUMI
+from ..review.preview import NO_PROJECT, NO_PULUMI, is_project
 from .console import configured, console, one_sentence
+from .judging import Judging
 
 DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
@@ -34,7 +35,7 @@ NO_OWNER = (
 )
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option("--stack", required=True, help="The stack.")
 @click.option(
     "--cwd",
@@ -47,17 +48,19 @@ def leftovers(stack: str, cwd: Path) -> None:
 
     A run that is killed between a create and its record leaves one; the next `pulumi up` finds it,
     unless the program has changed meanwhile. Ends with 2 where there are some, and with 1 where
-    that could not be looked for. The key is the stack's own, or the environment's. Nothing is
-    ended.
+    that could not be looked for, as where the state has no mark of the stack. The key is the
+    stack's own, or the environment's. Nothing is ended.
     """
+    folder = cwd.resolve()
+    if not any(is_project(each) for each in (folder, *folder.parents)):
+        raise click.ClickException(NO_PROJECT.format(folder))
     deployment = _pulumi(cwd, "stack", "export", "--stack", stack).get("deployment") or {}
     resources = deployment.get("resources") or []
     pending = [each["resource"] for each in deployment.get("pending_operations") or []]
     owners = {str(r.get("id")) for r in resources if r.get("type") == OWNER}
     recorded = {str(r.get("id")) for r in resources}
     if not owners:
-        click.echo(NO_OWNER, err=True)
-        return
+        raise click.ClickException(NO_OWNER)
     found = False
     skipped: list[NoCredential] = []
     with one_sentence("what the stack left behind could not be looked for: "):

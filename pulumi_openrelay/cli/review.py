@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,6 +17,7 @@ from ..review.report import Review
 from ..review.risk import DRIFT
 from ..review.run import commit, redactor
 from ..review.run import review as review_project
+from .judging import Judging
 
 BLOCKED = 3
 _CODES = {Verdict.PASS: 0, Verdict.WARN: 0, Verdict.BLOCK: BLOCKED}
@@ -33,31 +32,6 @@ PACKS = click.option(
     callback=lambda _context, _option, folders: [folder.resolve() for folder in folders],
     help="The folder of a policy pack of your own, to be run too; can be given several times.",
 )
-
-
-class _Misused(click.UsageError):
-    exit_code = 1
-
-
-class Judging(click.Command):
-    """A command whose codes are verdicts: one that is called wrongly, or interrupted, ends with 1,
-    as it could not judge."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        try:
-            return super().make_context(*arguments, **options)
-        except click.UsageError as error:
-            raise _Misused(error.format_message(), error.ctx) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
-        # What ends us ends the CLI too, which is in a process group of its own.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.ClickException("interrupted, and nothing was changed") from None
 
 
 @click.command(cls=Judging)

@@ -29,6 +29,7 @@ NO_PULUMI = (
     "there is no pulumi on PATH: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or "
     "put its folder on PATH"
 )
+NO_PROJECT = "{} has no Pulumi.yaml: give the project's folder with --cwd"
 HIDDEN = "[secret]"
 SEALED = "pulumi-openrelay:review"
 """The name under which the stack's secrets provider is handed the key of a review."""
@@ -61,13 +62,18 @@ class Told:
         return [each for each in errors if each.message.strip() != "preview failed"]
 
 
+def is_project(folder: Path) -> bool:
+    """Whether the folder has a Pulumi project of its own."""
+    return any((folder / f"Pulumi.{end}").exists() for end in ("yaml", "yml", "json"))
+
+
 class Project:
     """A folder with a Pulumi project, and one of its stacks. Raises NotJudged where the folder has
     none, or there is no Pulumi CLI."""
 
     def __init__(self, folder: Path, stack: str) -> None:
-        if not any((folder / f"Pulumi.{end}").exists() for end in ("yaml", "yml", "json")):
-            raise NotJudged(f"{folder} has no Pulumi.yaml: give the project's folder with --cwd")
+        if not is_project(folder):
+            raise NotJudged(NO_PROJECT.format(folder))
         if shutil.which("pulumi") is None:
             raise NotJudged(NO_PULUMI)
         self.folder = folder

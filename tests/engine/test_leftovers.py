@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pulumi_openrelay.cli.leftovers import leftovers as command
 from pulumi_openrelay.emulator import ServedWorld
 
 from .support import Stack
@@ -27,9 +30,10 @@ def lost(stack: Stack, cloud: ServedWorld) -> str:
     return vm.id
 
 
-def leftovers(stack: Stack, **environment: str) -> subprocess.CompletedProcess[str]:
+def leftovers(stack: Stack, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    options = options or ("--stack", stack.name)
     return subprocess.run(
-        [sys.executable, "-m", "pulumi_openrelay", "leftovers", "--stack", stack.name],
+        [sys.executable, "-m", "pulumi_openrelay", "leftovers", *options],
         cwd=stack.folder,
         env=stack.environment | environment,
         capture_output=True,
@@ -105,8 +109,37 @@ def test_where_it_could_not_look_it_does_not_say_that_all_is_well(
 
 def test_a_state_without_the_stacks_mark_is_no_all_clear(stack: Stack) -> None:
     told = leftovers(stack)
-    assert (told.returncode, told.stdout) == (0, "")
-    assert told.stderr.startswith("nothing can be told: ")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("Error: nothing can be told: the state has no mark of this stack")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--stack", "dev", "--nope"), "No such option"),
+        ((), "Missing option '--stack'"),
+        (("--stack", "dev", "--cwd", "nowhere"), "Directory 'nowhere' does not exist"),
+    ],
+)
+def test_a_wrong_call_does_not_end_as_one_that_found_some(
+    options: tuple[str, ...], said: str
+) -> None:
+    told = CliRunner().invoke(command, options)
+    assert told.exit_code == 1
+    assert said in told.stderr
+
+
+def test_a_folder_without_a_project_is_named(stack: Stack, tmp_path: Path) -> None:
+    told = leftovers(stack, "--stack", stack.name, "--cwd", str(tmp_path))
+    said = f"Error: {tmp_path} has no Pulumi.yaml: give the project's folder with --cwd\n"
+    assert (told.returncode, told.stderr) == (1, said)
+
+
+def test_a_folder_within_the_project_will_do(stack: Stack, lost: str) -> None:
+    (stack.folder / "within").mkdir()
+    found = leftovers(stack, "--stack", stack.name, "--cwd", "within")
+    assert found.returncode == 2, found.stderr
+    assert lost in found.stdout
 
 
 def test_what_one_service_has_is_told_though_the_other_cannot_be_asked(
