@@ -33,7 +33,7 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
     from ..importing import entry, kind_of, living
 
     if everything == bool(ids):
-        raise click.UsageError("give ids, or --all")
+        raise click.UsageError("give ids, or --all, and not both")
     if name is not None and len(ids) != 1:
         raise click.UsageError("--name goes with one id")
     with one_sentence():

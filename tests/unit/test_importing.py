@@ -160,18 +160,20 @@ class TestCommand:
         )
 
     @pytest.mark.parametrize(
-        "arguments",
+        ("arguments", "said"),
         [
-            ("vm",),
-            ("vm", "a", "--all"),
-            ("vm", "a", "b", "--name", "x"),
-            ("vm", "--all", "--name", "x"),
+            (("vm",), "give ids, or --all, and not both"),
+            (("vm", "a", "--all"), "give ids, or --all, and not both"),
+            (("vm", "a", "b", "--name", "x"), "--name goes with one id"),
+            (("vm", "--all", "--name", "x"), "--name goes with one id"),
         ],
     )
     def test_what_contradicts_itself_is_refused_before_anything_is_asked(
-        self, cloud: ServedWorld, arguments: tuple[str, ...]
+        self, cloud: ServedWorld, arguments: tuple[str, ...], said: str
     ) -> None:
-        assert run(*arguments).exit_code == 2
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert result.stderr.endswith(f"Error: {said}\n")
         assert list(cloud.world.log.entries) == []
 
     @pytest.mark.parametrize(
