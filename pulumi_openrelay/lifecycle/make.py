@@ -477,7 +477,7 @@ class Maker:
 
     def _warn_of_twins(self, made: Row) -> None:
         # With `--target-replace`, no call has named the recorded one, and it may be one of these.
-        unless = "" if self._replaced_id else ", unless it is what `--target-replace` replaces"
+        unless = "" if self._replaced_id else ", unless you replace it with `--target-replace`"
         for row in self._twins:
             if row["id"] != made["id"] and row["id"] not in self._spent:
                 self._call.warn(

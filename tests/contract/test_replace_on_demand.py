@@ -441,7 +441,7 @@ def test_one_that_is_replaced_under_its_own_name_is_not_said_to_stay() -> None:
     stack.assert_nothing_lost()
     assert stack.record().id != old
     (said,) = [said for said in stack.engine.warnings if old in said]
-    assert said.endswith("; it is not touched, unless it is what `--target-replace` replaces")
+    assert said.endswith("; it is not touched, unless you replace it with `--target-replace`")
 
 
 @pytest.mark.parametrize("then", ["up", "destroy"])
