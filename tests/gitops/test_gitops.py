@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pulumi_openrelay.cli.review import BLOCKED, DRIFTED
 from pulumi_openrelay.emulator import ServedWorld, serve
 from tests.engine.support import KEY, ROOT, cli_directory
 from tests.review import forge as forges
@@ -260,6 +261,21 @@ def test_an_apply_waits_its_turn_and_no_drift_report_takes_it() -> None:
     assert group("apply") == group("destroy")
     assert (group("apply")["cancel-in-progress"], group("apply")["queue"]) == (False, "max")
     assert group("drift")["group"] != group("apply")["group"]
+
+
+@pytest.mark.parametrize(
+    ("file", "near"),
+    [
+        ("README.md", "| every night |"),
+        ("github/drift.yml", "- name: Drift "),
+        ("gitlab/.gitlab-ci.yml", "changed something by hand."),
+    ],
+)
+def test_both_codes_of_a_drift_report_are_told(file: str, near: str) -> None:
+    """A rule that blocks has the first word: its code is 3 whatever else was found."""
+    (line,) = [line for line in (EXAMPLES / file).read_text().splitlines() if near in line]
+    assert f"{BLOCKED} where a rule blocks, else " in line
+    assert re.search(rf"\b{DRIFTED} where ", line.partition("else ")[2])
 
 
 def test_gitlabs_jobs_need_no_command_that_the_image_lacks() -> None:
