@@ -18,7 +18,7 @@ from .make import Maker, may_be_of
 from .remote import SETTLE_SECONDS, describe
 
 if TYPE_CHECKING:
-    from .declare import Kind, Row
+    from .declare import Row
     from .journal import Note
 
 RECENT_SECONDS = 3600.0
@@ -54,8 +54,6 @@ class AlikeMaker(Maker):
         """By now a list that lagged behind shows what an earlier attempt made: end what has this
         resource's name, and warn of the rest."""
         super().end_strays(resource_id)
-        if self._earlier is not None and self._earlier.made is None:
-            self._warn_of(self._earlier, {resource_id, *self._before})
         came = [*self._new_twins(), *self._new_unmarked(resource_id)] if self._sent > 1 else []
         for row in came:
             if row["id"] != resource_id and not self._is_another_keys(row):
@@ -90,19 +88,10 @@ class AlikeMaker(Maker):
             if row is not None and self._kind.lives(row):
                 self._end_later(row)
         if note.made is None and kept is None:
-            self._warn_of(note, set())
+            self._warn_of(note, self._rows(self._call.now()), set())
 
-    def _named(self, made: str) -> Row | None:
-        """What the API has named as made, as it is now."""
-        row = self._remote(made).find(self._call.now())
-        return None if row is None else {**row, "id": made}
-
-    def _warn_of(self, note: Note, known: set[str]) -> None:
-        not_it = {*known, *self._others(), *self._spent}
-        for row in self._rows(self._call.now()).values():
-            mine = row["id"] not in not_it and self._kind.lives(row)
-            if mine and may_be_of(self._kind, row, note) and not self._is_another_keys(row):
-                self._call.warn(cut_off(self._kind, row))
+    def _may_be_of(self, row: Row, note: Note) -> bool:
+        return may_be_of(self._kind, row, note) and not self._is_another_keys(row)
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1
@@ -173,16 +162,6 @@ class AlikeMaker(Maker):
             and (likeness or kind.tells_name(row))
         ]
 
-    def _others(self) -> set[str | None]:
-        """The ids of what is not to be taken for what this create makes."""
-        noted = {note.made for note in self._notes_of_others()}
-        return {self._replaced_id, *self._session.history.anothers(self._call.urn), *noted}
-
-    def _notes_of_others(self) -> list[Note]:
-        """What was noted of this stack's other resources."""
-        notes = self._session.journal.notes(self._owner, self._kind.token)
-        return [note for note in notes if note != self._earlier]
-
     # The API key that made it
 
     def _of_my_key(self, rows: list[Row]) -> list[Row]:
@@ -244,11 +223,3 @@ class AlikeMaker(Maker):
 
 def _ids(rows: Iterable[Row]) -> str:
     return ", ".join(sorted(row["id"] for row in rows))
-
-
-def cut_off(kind: Kind, row: Row) -> str:
-    """A warning."""
-    return (
-        f"the {kind.noun} {row['id']} ({describe(row)}) may be what an earlier run of this stack "
-        f"was cut off at; it is not touched: end it if nobody needs it"
-    )

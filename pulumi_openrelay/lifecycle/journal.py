@@ -2,7 +2,7 @@
 
 Only where nothing else tells after a crash: that a create without a key was sent, which a list that
 lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
-how a setting of the account was before. A note holds ids, times, what the API said,
+how a setting of the account was before. A note holds ids, times, a name, what the API said,
 and which rotation a program has asked for: no secret.
 """
 
@@ -25,7 +25,7 @@ class Note:
     it has answered; or one that a request has given itself. found: what a setting was. left: the
     ids of what earlier attempts made, which is ended once what the note is about stands. kind: the
     token of what is made. recorded: whether the engine was told of what was made, so that a state
-    records it, or has."""
+    records it, or has. name: the one that was asked for, None in the notes of older releases."""
 
     kind: str
     first: float
@@ -35,6 +35,7 @@ class Note:
     found: Mapping[str, Any] | None = None
     left: tuple[str, ...] = ()
     recorded: bool = False
+    name: str | None = None
 
 
 class Journal(Protocol):

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotFound
 from . import naming
-from .alike import cut_off
 from .declare import KINDS
-from .make import may_be_of
+from .make import cut_off, may_be_unrecorded
 from .remote import describe
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str
 
 
 def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
-    notes = session.journal.notes(owner, kind.token) if kind.alike else []
+    notes = session.journal.notes(owner, kind.token)
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:
@@ -49,5 +48,5 @@ def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
                 f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which no "
                 f"state records any more; end it if nobody needs it"
             )
-        elif any(may_be_of(kind, row, note) for note in notes):
+        elif any(may_be_unrecorded(kind, row, note) for note in notes):
             call.warn(cut_off(kind, row))

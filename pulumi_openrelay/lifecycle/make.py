@@ -88,6 +88,8 @@ class Maker:
         `--target-replace`, no call has named the recorded one before, and it is one of these."""
         self._spared: list[Row] = []
         """What a state may have recorded of this resource: it is left as it is."""
+        self._told: set[str] = set()
+        """The ids of what was said to be perhaps what an earlier create was cut off at."""
 
     def find_or_make(self) -> tuple[Row, str | None]:
         """A row of it, and how it was found: "own", "adopted", or None where it was made now."""
@@ -95,7 +97,10 @@ class Maker:
         self._looked = self._api_time()
         self._before = self._rows(self._call.now())
         row = self._left_by_name() or self._left_unseen()
-        # By now the list shows what the note was about.
+        # By now the list shows what the note was about; of one of this name, more is told below.
+        if self._earlier is not None:
+            of_this_name = {one["id"] for one in self._living() if self._is_twin(one)}
+            self._warn_of(self._earlier, self._before, of_this_name)
         if row is not None:
             self._note_again(row)
             return row, "own"
@@ -199,13 +204,15 @@ class Maker:
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
         was last read since the create began, or as soon as it shows what an earlier attempt of
-        other inputs has made."""
+        other inputs has made. What only its name, which the program gave, tells of is not ended:
+        warns of that."""
         self._end_left()
-        since = self._began
-        if self._earlier is not None and self._earlier.made is None:
-            self._call.wait(max(0.0, self._settled_at(self._earlier) - self._api_time()))
+        since, note = self._began, self._earlier
+        if note is not None and note.made is None:
+            self._call.wait(max(0.0, self._settled_at(note) - self._api_time()))
             since = self._call.now()
-        for row in self._rows(since).values():
+        rows = self._rows(since)
+        for row in rows.values():
             known = {resource_id, self._replaced_id, *self._before, *(self._was or ())}
             if row["id"] not in known and self._kind.lives(row) and self._has_my_name(row):
                 made = made_at(self._kind, self._up_to_date(row))
@@ -213,6 +220,38 @@ class Maker:
                     self._end(row["id"])
                 elif row["id"] not in self._spent:
                     self._warn_of_older(row)
+        if note is not None:
+            self._warn_of(note, rows, {resource_id, *self._before})
+
+    def _warn_of(self, note: Note, rows: Rows, known: set[str]) -> None:
+        """Warn of what the create may have made that the note is about, and that is not known."""
+        not_it = {*known, *self._others(), *self._spent, *self._told}
+        made = note.made
+        if made is not None and made not in not_it | rows.keys() and not note.recorded:
+            row = self._named(made)  # a list that lags behind does not show it
+            rows = rows if row is None else {**rows, made: dict(row)}
+        for row in rows.values():
+            if row["id"] not in not_it and self._kind.lives(row) and self._may_be_of(row, note):
+                self._told.add(row["id"])
+                self._call.warn(cut_off(self._kind, row))
+
+    def _may_be_of(self, row: Row, note: Note) -> bool:
+        return may_be_unrecorded(self._kind, row, note)
+
+    def _named(self, made: str) -> Row | None:
+        """What the API has named as made, as it is now."""
+        row = self._remote(made).find(self._call.now())
+        return None if row is None else {**row, "id": made}
+
+    def _others(self) -> set[str | None]:
+        """The ids of what is not to be taken for what this create makes."""
+        noted = {note.made for note in self._notes_of_others()}
+        return {self._replaced_id, *self._session.history.anothers(self._call.urn), *noted}
+
+    def _notes_of_others(self) -> list[Note]:
+        """What was noted of this stack's other resources."""
+        notes = self._session.journal.notes(self._owner, self._kind.token)
+        return [note for note in notes if note != self._earlier]
 
     def _make(self) -> Row:
         """One of it. A refusal says what may be in the way; whatever fails once an answer was lost,
@@ -309,7 +348,8 @@ class Maker:
         left = self._left_ids()
         # What it replaces may have ended by itself, and be listed no more.
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
-        self._note = Note(self._kind.token, now, now, tuple(sorted(before)), left=left)
+        existed = tuple(sorted(before))
+        self._note = Note(self._kind.token, now, now, existed, left=left, name=self._name)
         try:
             row = self._make()
         except OpenRelayError as error:
@@ -669,6 +709,27 @@ def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
         row["id"] not in note.before
         and made is not None
         and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
+    )
+
+
+def may_be_unrecorded(kind: Kind, row: Row, note: Note) -> bool:
+    """The same of what no state is known to have recorded. A thing that must have a name has the
+    one that was asked for, which another's may have too."""
+    if kind.alike:
+        return may_be_of(kind, row, note)
+    of_the_name = note.name is not None and note.name == kind.called(row)
+    told = note.made is not None or of_the_name
+    return told and not note.recorded and may_be_of(kind, row, note)
+
+
+def cut_off(kind: Kind, row: Row) -> str:
+    """A warning."""
+    named = kind.called(row)
+    which = row["id"] if kind.states is None else f"{row['id']}, {describe(row)}"
+    which = f"{row['id']} ({describe(row)})" if named is None else f"{named} ({which})"
+    return (
+        f"the {kind.noun} {which} may be what an earlier run of this stack was cut off at; it is "
+        f"not touched: end it if nobody needs it"
     )
 
 

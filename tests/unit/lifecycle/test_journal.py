@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ def test_a_note_is_read_by_the_next_run_until_it_is_forgotten(tmp_path: Path) ->
     assert NoteFiles(tmp_path).notes("another owner", "openrelay:Webhook") == []
     NoteFiles(tmp_path).forget("owner", "urn")
     assert NoteFiles(tmp_path).read("owner", "urn") is None
+
+
+def test_a_note_of_a_release_that_noted_no_name_is_read(tmp_path: Path) -> None:
+    NoteFiles(tmp_path).write("owner", "urn", NOTE)
+    (file,) = tmp_path.iterdir()
+    note = json.loads(file.read_text())
+    assert note.pop("name") is None
+    file.write_text(json.dumps(note))
+    assert NoteFiles(tmp_path).read("owner", "urn") == NOTE
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", '{"first": 1}', '{"strange": 1}', "\0"])

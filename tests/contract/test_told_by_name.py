@@ -1,0 +1,180 @@
+"""A create that was killed, of a thing whose name the program gave: it is told of whatever the
+program says by then, and never ended, for the name may be another's too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
+
+from ..simulation.engine import Declared
+from .support import (
+    KINDS,
+    MACHINES,
+    NAME,
+    Death,
+    Program,
+    Stack,
+    create_of,
+    create_request,
+    failure,
+    program,
+    resolved,
+)
+
+VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
+NAMED = [VM, CLUSTER, HOOK]
+NAMED_MACHINES = [token for token in MACHINES if not KINDS[token].alike]
+
+
+def web(token: str, **changes: Any) -> Program:
+    return program(token, least=True, **{"name": "web", **changes})
+
+
+def killed(
+    token: str, *, after_the_work: bool = True, answers: int = 0, **settings: Any
+) -> tuple[Stack, set[str]]:
+    """A stack whose create was killed so many answers after it was sent, and what that made."""
+    stack = Stack(token, **settings)
+    kill(stack, web(token), create_request(token, least=True, name="web") + answers, after_the_work)
+    assert not stack.recorded()
+    return stack, stack.alive()
+
+
+def kill(stack: Stack, program: Program, request: int, after_the_work: bool = True) -> None:
+    stack.death = Death(request, after_the_work)
+    assert failure(stack, program) is not None
+    assert stack.died
+    stack.death = None
+
+
+def beside_a_stranger() -> tuple[Stack, Program]:
+    """A stack beside a stranger's VM of a name, and a program that gives another that name."""
+    stranger = Stack(VM, "stranger")
+    stranger.up(web(VM, wait_for="none"))  # just before
+    return Stack(VM, beside=stranger), resolved(stranger, web(VM))
+
+
+def told(stack: Stack) -> list[str]:
+    """The warnings that speak of an earlier run."""
+    return [warning for warning in stack.engine.warnings if "cut off" in warning]
+
+
+def of_leftovers(stack: Stack) -> list[str]:
+    """What the end of the stack warns of."""
+
+    def warned() -> list[str]:
+        life, call = stack.life()
+        warn_of_leftovers(life.session, stack.kind.service, call, "owner")
+        return call.warnings
+
+    return stack.run(warned)
+
+
+@pytest.mark.parametrize("lag", [0.0, 8.0])
+@pytest.mark.parametrize("name", ["web2", None])
+@pytest.mark.parametrize("token", NAMED)
+def test_it_is_told_of_where_the_program_gives_another_name(
+    token: str, name: str | None, lag: float
+) -> None:
+    stack, (left,) = killed(token, list_lag_seconds=lag)
+    stack.up(web(token, name=name))
+    (warning,) = told(stack)
+    assert f"web ({left}" in warning
+    assert stack.alive() == {left} | stack.recorded()
+    stack.engine.warnings.clear()
+    stack.up(web(token, name=name))
+    assert stack.engine.warnings == []
+
+
+def test_it_is_told_of_where_the_list_shows_it_only_after_another_of_the_name_was_made() -> None:
+    stack, (left,) = killed(VM, list_lag_seconds=8.0)
+    stack.up(web(VM, tier="spot"))
+    (warning,) = told(stack)
+    assert f"web ({left}" in warning
+    assert stack.alive() == {left} | stack.recorded()
+
+
+@pytest.mark.parametrize("lag", [0.0, 8.0, 60.0])
+@pytest.mark.parametrize("changes", [{"name": "web2"}, {"tier": "spot"}])
+def test_what_the_api_has_named_is_told_of_though_no_list_shows_it(
+    changes: dict[str, Any], lag: float
+) -> None:
+    stack, (left,) = killed(VM, answers=1, list_lag_seconds=lag)
+    said = failure(stack, web(VM, **changes))
+    sentences = [*told(stack), *([said] if said else [])]
+    assert [left in sentence for sentence in sentences] == [True]
+    assert left in stack.alive()
+
+
+@pytest.mark.parametrize("token", NAMED_MACHINES)
+def test_the_end_of_the_stack_tells_of_it(token: str) -> None:
+    stack, (left,) = killed(token)
+    (warning,) = of_leftovers(stack)
+    assert f"web ({left}" in warning
+
+
+class TestNothingIsToldOf:
+    """What no create of this resource can have left."""
+
+    @pytest.mark.parametrize("token", NAMED)
+    def test_what_a_refused_create_has_not_made(self, token: str) -> None:
+        stack = Stack(token)
+        stack.world.faults.status(403, "POST", create_of(token), times=1)
+        assert failure(stack, web(token)) is not None
+        Stack(token, "stranger", beside=stack).up(resolved(stack, web(token)))
+        stack.up(web(token, name="web2"))
+        assert told(stack) == []
+
+    def test_what_was_there_before(self) -> None:
+        undisturbed = beside_a_stranger()
+        undisturbed[0].up(undisturbed[1])
+        paths = [entry.path for entry in undisturbed[0].world.log.entries]
+        request = 1 + max(n for n, path in enumerate(paths) if path.endswith("/vms/create"))
+        stack, wanted = beside_a_stranger()
+        kill(stack, wanted, request, after_the_work=False)
+        assert of_leftovers(stack) == []
+        changed = {**wanted[NAME].inputs, "name": "web2"}
+        stack.up({NAME: Declared(VM, changed)})
+        assert told(stack) == []
+
+    @pytest.mark.parametrize("token", NAMED)
+    def test_what_another_resource_of_the_program_makes(self, token: str) -> None:
+        stack, left = killed(token, after_the_work=False)
+        assert not left
+        both = web(token, name="web2")
+        both["other"] = Declared(token, {**both[NAME].inputs, "name": "web"})
+        stack.up(both)
+        assert told(stack) == []
+
+    @pytest.mark.parametrize("token", NAMED_MACHINES)
+    def test_what_has_another_name(self, token: str) -> None:
+        stack, _ = killed(token, after_the_work=False)
+        Stack(token, "stranger", beside=stack).up(resolved(stack, web(token, name="theirs")))
+        assert of_leftovers(stack) == []
+        stack.up(web(token, name="web2"))
+        assert told(stack) == []
+
+    def test_what_the_same_program_finds_again(self) -> None:
+        stack, left = killed(VM)
+        stack.up(web(VM))
+        assert stack.recorded() == left
+        assert stack.engine.warnings == []
+
+    @pytest.mark.parametrize("token", NAMED_MACHINES)
+    def test_what_a_state_has_recorded_and_the_program_retains(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(web(token))
+        assert of_leftovers(stack) == []
+
+
+@pytest.mark.parametrize("token", NAMED)
+def test_a_strangers_of_the_name_is_not_ended(token: str) -> None:
+    stack, left = killed(token, after_the_work=False)
+    assert not left
+    stranger = Stack(token, "stranger", beside=stack)
+    stranger.up(resolved(stack, web(token)))
+    stack.up(web(token, name="web2"))
+    assert stack.alive() == stranger.recorded() | stack.recorded()
