@@ -29,7 +29,7 @@ from .discreet import DiscreetCall
 from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
 from .guard import Guard
 from .journal import Note
-from .make import Maker, end_left
+from .make import Maker, end_left, may_be_unrecorded
 from .record import Bag, Record, without_none
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
@@ -414,8 +414,8 @@ class Lifecycle:
         )
 
     def _made_unrecorded(self, note: Note, outputs: Bag) -> list[str] | None:
-        """The ids of what the create has made that the note is about; None where that cannot be
-        told yet."""
+        """What the create has made that the note is about: ids, and "perhaps" where only a name
+        tells that the program gave; None where that cannot be told yet."""
         kind, call = self.kind, self.call
         prefix = naming.prefix(str(outputs.get(OWNER)), call.urn, call.name)
         call.deadline = call.now() + CATALOG_SECONDS
@@ -423,13 +423,16 @@ class Lifecycle:
             rows = self.session.rows(call, kind.listed, self.session.read_since(call))[0]
         except OpenRelayError:
             return None
-        made = [
-            row["id"]
-            for row in rows.values()
-            if row["id"] not in note.before
-            and kind.lives(row)
-            and (row["id"] == note.made or str(kind.called(row)).startswith(prefix))
-        ]
+        made: list[str] = []
+        not_it = {*note.before, *self.session.history.anothers(call.urn)}
+        for row in rows.values():
+            if row["id"] in not_it or not kind.lives(row):
+                continue
+            name = str(kind.called(row))
+            if row["id"] == note.made or name.startswith(prefix):
+                made.append(row["id"])
+            elif may_be_unrecorded(kind, row, note):
+                made.append(f"perhaps {name} ({row['id']})")
         settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
         return made if made or settled else None
 

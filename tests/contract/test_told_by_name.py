@@ -27,6 +27,8 @@ from .support import (
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 NAMED = [VM, CLUSTER, HOOK]
 NAMED_MACHINES = [token for token in MACHINES if not KINDS[token].alike]
+NEWER = {VM: {"tier": "spot"}, CLUSTER: {"image_url": "vllm/vllm-openai:v0.7"}}
+"""Inputs that only a new machine can have."""
 
 
 def web(token: str, **changes: Any) -> Program:
@@ -107,6 +109,32 @@ def test_what_the_api_has_named_is_told_of_though_no_list_shows_it(
     sentences = [*told(stack), *([said] if said else [])]
     assert [left in sentence for sentence in sentences] == [True]
     assert left in stack.alive()
+
+
+@pytest.mark.parametrize("token", NAMED_MACHINES)
+def test_a_killed_replacement_that_is_taken_back_is_told_until_somebody_has_ended_it(
+    token: str,
+) -> None:
+    undisturbed = Stack(token)
+    undisturbed.up(web(token))
+    undisturbed.up(web(token, **NEWER[token]))
+    paths = [entry.path for entry in undisturbed.world.log.entries]
+    request = 1 + max(n for n, path in enumerate(paths) if path.endswith("s/create"))
+    stack = Stack(token)
+    stack.up(web(token))
+    kill(stack, web(token, **NEWER[token]), request)
+    (left,) = stack.alive() - stack.recorded()
+    stack.scheduler.clock.advance(120)
+    for _ in range(2):
+        stack.engine.warnings.clear()
+        stack.up(web(token))
+        assert left in " ".join(told(stack))
+    stack.world.call("DELETE", f"/_emulator/{stack.example.table}/{left}")
+    stack.engine.warnings.clear()
+
+    stack.up(web(token))
+
+    assert stack.engine.warnings == []
 
 
 @pytest.mark.parametrize("token", NAMED_MACHINES)
