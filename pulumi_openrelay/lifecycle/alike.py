@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import Ambiguous
 from .declare import made_at
-from .make import Maker, may_be_of
+from .make import Maker
 from .remote import SETTLE_SECONDS, describe
+from .unrecorded import may_be_of
 
 if TYPE_CHECKING:
     from .declare import Row

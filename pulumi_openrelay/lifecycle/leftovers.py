@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import NotFound
 from . import naming
 from .declare import KINDS
-from .make import cut_off, may_be_unrecorded
 from .remote import describe
+from .unrecorded import cut_off, may_be_unrecorded
 
 if TYPE_CHECKING:
     from ..caller import Call

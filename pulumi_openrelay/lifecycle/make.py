@@ -35,6 +35,7 @@ from .remote import (
     condition,
     describe,
 )
+from .unrecorded import CLOCK_SECONDS, cut_off, may_be_of, may_be_unrecorded
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -49,11 +50,6 @@ ABOUT_A_NAME = re.compile(r"name|exist|already|duplicate|taken|unique|in use", r
 """What a refusal says that may be about a name."""
 MOST_REMEMBERED = 100
 """How many ids of what it was before a resource's record keeps, the latest."""
-LATEST_SECONDS = 600.0
-"""How long after it was sent a create may still do its work."""
-CLOCK_SECONDS = 5.0
-"""How much earlier than it was sent a create may look to have done its work: an API's clocks
-differ, and each tells whole seconds."""
 
 
 class Maker:
@@ -504,13 +500,17 @@ class Maker:
 
     def _perhaps_ours(self, error: Rejected) -> OpenRelayError:
         """An earlier attempt made one of this name with other inputs, and one of this name lives:
-        nothing tells whether they are the same, nor whether it is the recorded one, which
-        `--target-replace` does not name."""
+        nothing tells whether they are the same, nor, where `--target-replace` has not named the
+        recorded one, whether it is that."""
         ids = ", ".join(row["id"] for row in self._twins)
-        return OpenRelayError(
+        what = (
             f"an earlier attempt made a {self._kind.noun} of this name with other inputs, which "
-            f"may be the one that lives ({ids}; {error.message or error.status}), and that may be "
-            f"the recorded one",
+            f"may be the one that lives ({ids}; {error.message or error.status})"
+        )
+        if self._replaced_id is not None:
+            return OpenRelayError(what, "end that one if nobody needs it, or change name")
+        return OpenRelayError(
+            f"{what}, and that may be the recorded one",
             "change name, or run `pulumi up` without --target-replace; if no state records it, end "
             "it or take it over with adopt=True",
         )
@@ -698,39 +698,6 @@ class Maker:
 
     def _rows(self, since: float) -> Rows:
         return self._session.rows(self._call, self._kind.listed, since)[0]
-
-
-def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
-    """Whether the create that the note is about may have made it."""
-    if note.made is not None or note.found is not None:
-        return bool(row["id"] == note.made)
-    made = made_at(kind, row)
-    return (
-        row["id"] not in note.before
-        and made is not None
-        and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
-    )
-
-
-def may_be_unrecorded(kind: Kind, row: Row, note: Note) -> bool:
-    """The same of what no state is known to have recorded. A thing that must have a name has the
-    one that was asked for, which another's may have too."""
-    if kind.alike:
-        return may_be_of(kind, row, note)
-    of_the_name = note.name is not None and note.name == kind.called(row)
-    told = note.made is not None or of_the_name
-    return told and not note.recorded and may_be_of(kind, row, note)
-
-
-def cut_off(kind: Kind, row: Row) -> str:
-    """A warning."""
-    named = kind.called(row)
-    which = row["id"] if kind.states is None else f"{row['id']}, {describe(row)}"
-    which = f"{row['id']} ({describe(row)})" if named is None else f"{named} ({which})"
-    return (
-        f"the {kind.noun} {which} may be what an earlier run of this stack was cut off at; it is "
-        f"not touched: end it if nobody needs it"
-    )
 
 
 def end_left(remote: Remote) -> None:

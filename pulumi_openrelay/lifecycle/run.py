@@ -29,11 +29,12 @@ from .discreet import DiscreetCall
 from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
 from .guard import Guard
 from .journal import Note
-from .make import Maker, end_left, may_be_unrecorded
+from .make import Maker, end_left
 from .record import Bag, Record, without_none
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .unknown import has_unknown
+from .unrecorded import may_be_unrecorded
 
 if TYPE_CHECKING:
     from ..caller import Call
