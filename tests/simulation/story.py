@@ -325,11 +325,16 @@ class Story:
         """When every stack stands, a person ends the machines that they were told of and that no
         state records. Only a crash may leave them one, and only of those whose names tell nothing;
         of a name that the program chose, a lost answer too, where the program changed before the
-        same create could be sent again."""
+        same create could be sent again. So may a crash of the CLI at the moment at which it was
+        told what a failed create has made: nothing tells that it did not record that."""
         told = " ".join(line for engine in self.engines for line in engine.warnings)
         self.by_hand.update(self.account.heed(told, self.engines))
         recorded = {record.id for engine in self.engines for record in engine.state}
         alive = self._alive()
+        perhaps_recorded = "because a state may have recorded it: "
+        for thing in re.findall(rf"{perhaps_recorded}([^,;]+)", told) if self.kills else ():
+            if thing in alive and thing not in self.strangers.keys() | recorded:
+                self._end_behind(thing)
         for machine in {
             *re.findall(r"another VM of the name .*? exists \(([^,]+),", told),
             *self.doubted,
@@ -344,6 +349,13 @@ class Story:
             crashed = self.kills or machine in self.doubted
             if not crashed or named is False or not (named or self.account.is_nameless(machine)):
                 raise Broken(BY_HAND, f"{machine} was left to be ended by hand")
+
+    def _end_behind(self, thing: str) -> None:
+        self.tally.events["thing perhaps recorded, and ended by hand"] += 1
+        self.account.world.call("POST", f"/v2/customer/keys/{thing}/revoke")
+        self.account.world.call("DELETE", f"/v2/customer/keys/{thing}")
+        for table in ("vms", "clusters", "ssh-keys", "webhooks"):
+            self.world.call("DELETE", f"/_emulator/{table}/{thing}")
 
     def _program(self, number: int) -> Program:
         # Of its own: what another stack declares is the same without this one.
