@@ -144,6 +144,8 @@ class Kind:
     """GETs that tell what is on offer and what it costs; check reads them where it can."""
     bills: ClassVar[bool] = False
     """True for a machine: a leftover costs money."""
+    priced_by: ClassVar[frozenset[str]] = frozenset()
+    """The inputs that its price hangs on: a change of any other leaves the rate as it is."""
     alike: ClassVar[bool] = False
     """True where a row may tell no name: then its likeness, and what existed before, tell which
     one it is."""

@@ -30,6 +30,18 @@ class MachineKind(Kind):
     states = STATES
     bills = True
     catalog = (PRICING,)
+    # What has stopped starts again at the price of that day.
+    priced_by = frozenset(
+        {
+            "gpu_model_id",
+            "gpu_count",
+            "gpus_per_replica",
+            "replica_count",
+            "resource_size",
+            "tier",
+            "desired_state",
+        }
+    )
     create_seconds = 1800.0
 
     def goal(self, inputs: Inputs) -> frozenset[str]:

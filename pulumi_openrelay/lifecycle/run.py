@@ -340,13 +340,21 @@ class Lifecycle:
     def _foresee(self, olds: Bag, inputs: Bag) -> tuple[list[Problem], Bag]:
         """What is not on offer, and what can be told of the outputs before anything is made.
 
-        What exists and does not change needs no offer: it may have left the catalog.
+        What exists and does not change needs no offer: it may have left the catalog. It keeps what
+        was told of it too, such as a rate that is locked, until a change prices it anew.
         """
         fields = self.kind.fields
-        given = [field.name for field in fields.values() if field.is_input]
-        changed = {n for n in given if n != "name" and inputs.get(n) != olds.get(n)}
-        if olds and not changed:
-            return [], {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
+
+        def asks(bag: Bag, name: str) -> Any:
+            return fields[name].absent if bag.get(name) is None else bag[name]
+
+        given = [field.name for field in fields.values() if field.is_input and field.name != "name"]
+        changed = {name for name in given if asks(inputs, name) != asks(olds, name)}
+        priced_anew = not olds or bool(changed & self.kind.priced_by)
+        needs_offer = not olds or any(fields[name].role is Role.REPLACES for name in changed)
+        told = {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
+        if not priced_anew and not needs_offer:
+            return [], told
         self.call.deadline = self.call.now() + CATALOG_SECONDS
         catalog = self.session.offers(self.call, self.kind.catalog)
         known = {name: value for name, value in inputs.items() if not has_unknown(value)}
@@ -355,9 +363,9 @@ class Lifecycle:
             return all(name in known or name not in inputs for name in names)
 
         problems: list[Problem] = []
-        if not olds or any(fields[name].role is Role.REPLACES for name in changed):
+        if needs_offer:
             problems.extend(self.kind.not_offered(inputs, all_known, catalog))
-        return problems, self.kind.foreseen(known, catalog)
+        return problems, self.kind.foreseen(known, catalog) if priced_anew else told
 
     def _blocked(
         self, resource_id: str, olds: Bag, news: Bag, changes: Changes

@@ -156,6 +156,7 @@ class InstanceKind(Kind, resource=Instance):
         ending=frozenset({"terminating"}),
     )
     bills = True
+    priced_by = frozenset({"prescription", "service_mode", "billing_mode"})
     alike = True
     key_advice = (
         "set relay:customerToken, which tells whose keys are whose, import it with "

@@ -468,6 +468,58 @@ class TestARate:
         stack.another_hand({"status": "running"})
         assert self.rate(stack) == full
 
+    @pytest.mark.parametrize(
+        ("token", "change"), [(VM, {"public": False}), (CLUSTER, {"wait_for": "none"})]
+    )
+    def test_what_it_is_not_priced_by_leaves_it_as_it_is(
+        self, token: str, change: dict[str, Any]
+    ) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        foreseen = stack.record().inputs["rate_cents_per_hour"]
+        assert foreseen > 0
+        self.double(stack)
+        before = stack.record().id
+        stack.up(program(token, **change))
+        assert stack.record().id == before
+        assert stack.record().inputs["rate_cents_per_hour"] == foreseen
+        if token == VM:
+            assert stack.record().outputs["rate_cents_per_hour"] == foreseen
+
+    @pytest.mark.parametrize("token", [VM, CLUSTER])
+    def test_a_start_is_at_the_price_of_the_day(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        foreseen = stack.record().inputs["rate_cents_per_hour"]
+        stack.up(program(token, desired_state="stopped"))
+        assert stack.record().inputs["rate_cents_per_hour"] == 0
+        self.double(stack)
+        stack.up(program(token, desired_state="running"))
+        assert stack.record().inputs["rate_cents_per_hour"] == 2 * foreseen
+
+    def test_a_replacement_is_at_the_price_of_the_day(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        foreseen = stack.record().inputs["rate_cents_per_hour"]
+        self.double(stack)
+        stack.up(program(VM, least=True, image_url="nginx:1.29"))
+        assert stack.record().inputs["rate_cents_per_hour"] == 2 * foreseen
+
+    def double(self, stack: Stack) -> None:
+        """What the catalog's GPUs cost from now on."""
+        handle = stack.world.handle
+
+        def handled(request: Request) -> Answer:
+            answer = handle(request)
+            if not request.path.endswith("/pricing"):
+                return answer
+            pricing = json.loads(answer.body)
+            for row in (*pricing["gpu"], *pricing["cpu"]):
+                row["pricePerHourCents"] *= 2
+            return replace(answer, body=json.dumps(pricing).encode())
+
+        answer_by(stack, handled)
+
     def test_it_is_nothing_while_its_node_is_away(self) -> None:
         stack = Stack(VM)
         stack.up(program(VM, least=True))

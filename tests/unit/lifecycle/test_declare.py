@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 from pulumi_openrelay.lifecycle.declare import (
     KINDS,
     Create,
@@ -191,3 +192,29 @@ class TestFacts:
 def test_every_role_is_one_of_four() -> None:
     """The tests of every kind go by them."""
     assert {role.name for role in Role} == {"REPLACES", "UPDATES", "SETTING", "OUTPUT"}
+
+
+class Reads(dict[str, Any]):
+    """Inputs that tell which of them were read."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("token", sorted(t for t, kind in KINDS.items() if kind.bills))
+def test_a_machine_declares_every_input_that_its_price_is_made_of(token: str) -> None:
+    kind = KINDS[token]
+    prices = {"gpu": [{"gpuModelId": "g", "tier": "spot", "pricePerHourCents": 1}]}
+    mode = {"mode": "hourly", "rate_per_period": 1, "period_seconds": 3600}
+    offers = {"rows": [{"prescription": "p", "service_mode": "s", "billing_modes": [mode]}]}
+    asked = {"gpu_model_id": "g", "tier": "spot", "gpu_count": 1, "gpus_per_replica": 1}
+    asked |= {"replica_count": 1, "prescription": "p", "service_mode": "s"}
+    inputs = Reads({**asked, "billing_mode": "hourly"})
+    told = kind.foreseen(inputs, {path: {**prices, **offers} for path in kind.catalog})
+    assert told["rate_cents_per_hour"] > 0
+    assert inputs.read & set(kind.fields) <= kind.priced_by
