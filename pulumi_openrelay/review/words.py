@@ -46,11 +46,13 @@ def total(of: Rate, times: int) -> str:
 
 
 def difference(before: Rate, after: Rate, times: int) -> str:
-    """A bound where the rate of one side is known, and nothing where that of neither is."""
-    if before.unknown and after.unknown:
+    """A bound where the rate of one side is known, and nothing where that of neither is, or where
+    what is not known afterwards may eat up the saving."""
+    more = after.known_cents - before.known_cents
+    if after.unknown and (before.unknown or more < 0):
         return "unknown"
     bound = "at most " if before.unknown else "at least " if after.unknown else ""
-    return bound + change((after.known_cents - before.known_cents) * times)
+    return bound + change(more * times)
 
 
 def hours(count: float) -> str:

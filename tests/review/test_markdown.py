@@ -56,7 +56,7 @@ def test_a_replacement_names_the_field_that_forces_it_and_the_loss() -> None:
 
 
 def test_money_is_told_before_after_and_changed_by_the_hour_and_the_month() -> None:
-    review = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=58)))
+    review = told.review(told.updated("trainer", vm(), vm(replica_count=2, rate_cents_per_hour=58)))
     lines = markdown.render(review).splitlines()
     assert "- per hour: $0.58, before $0.29, change +$0.29" in lines
     assert "- per month: $423.40, before $211.70, change +$211.70" in lines
@@ -68,6 +68,15 @@ def test_an_unknown_rate_makes_the_rest_a_lower_bound() -> None:
         told.same("trainer", vm()), told.created("new", vm(rate_cents_per_hour=None))
     )
     assert "- per hour: at least $0.29, before $0.29, change at least 0" in markdown.render(review)
+
+
+def test_an_unknown_rate_bounds_no_saving() -> None:
+    review = told.review(
+        told.same("trainer", vm(rate_cents_per_hour=3)),
+        told.updated("web", vm(), vm(tier="spot", rate_cents_per_hour=None)),
+    )
+    text = markdown.render(review)
+    assert "- per hour: at least $0.03, before $0.32, change unknown" in text
 
 
 def test_what_policies_said_is_told_with_severity_and_a_fix() -> None:

@@ -216,7 +216,9 @@ def test_the_page_says_how_long_the_balance_lasts_as_the_comment_does() -> None:
 
 
 def test_the_page_bounds_a_rate_as_the_comment_does_and_tells_of_altered_rules() -> None:
-    review = told.review(told.updated("a", vm(rate_cents_per_hour=None), vm()))
+    review = told.review(
+        told.updated("a", vm(replica_count=1, rate_cents_per_hour=None), vm(replica_count=2))
+    )
     for said in ("before at least $0.00, change", "at most +$0.29"):
         assert said in page.render(review)
         assert said in markdown.render(review)

@@ -237,7 +237,8 @@ def test_a_stack_that_starts_to_cost_much_is_warned_of() -> None:
 
 
 def test_a_jump_from_an_unknown_cost_is_not_evaluated() -> None:
-    old, new = vm(rate_cents_per_hour=None), vm(rate_cents_per_hour=10_000)
+    old = vm(desired_state="stopped", rate_cents_per_hour=None)
+    new = vm(desired_state="running", rate_cents_per_hour=10_000)
     found = told.review(told.updated("trainer", old, new))
     assert [(n.rule, n.message) for n in found.not_evaluated] == [
         ("cost-jump", "the rate of trainer is unknown")
@@ -263,7 +264,8 @@ def test_a_bill_of_many_times_as_much_is_held_against_it() -> None:
 
 
 def test_cents_that_multiply_are_no_jump() -> None:
-    old, new = vm(rate_cents_per_hour=3), vm(rate_cents_per_hour=30)
+    old = vm(replica_count=1, rate_cents_per_hour=3)
+    new = vm(replica_count=2, rate_cents_per_hour=30)
     assert told.review(told.updated("trainer", old, new)).verdict is Verdict.PASS
 
 
@@ -271,7 +273,8 @@ def test_a_balance_that_lasts_hours_is_held_against_more_cost_only() -> None:
     poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
     more = told.review(told.created("trainer", vm()), told.same("old", vm()), market=poor)
     assert ("block", "runway", "") in rules(more)
-    less = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=0)), market=poor)
+    stopped = vm(desired_state="stopped", rate_cents_per_hour=0)
+    less = told.review(told.updated("trainer", vm(), stopped), market=poor)
     assert less.verdict is Verdict.PASS
 
 
@@ -291,8 +294,36 @@ def test_an_unknown_rate_is_never_zero() -> None:
 
 
 def test_a_stopped_machine_costs_nothing_and_that_is_known() -> None:
-    found = told.review(told.updated("trainer", vm(), vm(rate_cents_per_hour=0)))
+    stopped = vm(desired_state="stopped", rate_cents_per_hour=0)
+    found = told.review(told.updated("trainer", vm(), stopped))
     assert found.as_json()["rate_cents_per_hour"]["after"] == 0
+
+
+def test_the_locked_rate_of_a_running_machine_is_no_jump_whatever_the_catalog_says_now() -> None:
+    """A change of nothing that it is priced by bills what was recorded."""
+    dear = vm(deletion_protection=True, rate_cents_per_hour=4000)
+    found = told.review(told.updated("trainer", vm(), dear, rate_cents_per_hour=58))
+    assert found.verdict is Verdict.PASS
+    assert (found.before.cents, found.after.cents) == (58, 58)
+    assert found.burn() == (58, 58)
+
+
+def test_a_start_and_another_size_are_priced_anew() -> None:
+    stopped = vm(desired_state="stopped", rate_cents_per_hour=0)
+    starts = told.updated("a", stopped, vm(desired_state="running", rate_cents_per_hour=100))
+    grows = told.updated("b", vm(replica_count=1), vm(replica_count=2, rate_cents_per_hour=58))
+    other = told.replaced("c", vm(image_url="a"), vm(image_url="b", rate_cents_per_hour=30))
+    found = told.review(starts, grows, other)
+    assert (found.before.cents, found.after.cents) == (0 + 29 + 29, 100 + 58 + 30)
+
+
+def test_an_unchanged_stack_bills_what_is_recorded_whatever_was_foreseen() -> None:
+    found = told.review(
+        told.same("spot", vm(tier="spot", rate_cents_per_hour=None), rate_cents_per_hour=520),
+        told.same("mended", vm(rate_cents_per_hour=200), rate_cents_per_hour=58),
+    )
+    assert (found.before.cents, found.after.cents) == (578, 578)
+    assert not found.not_evaluated
 
 
 @pytest.mark.parametrize(

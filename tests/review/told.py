@@ -39,7 +39,7 @@ def vm(**inputs: Any) -> dict[str, Any]:
 
 def same(name: str, inputs: Bag, kind: str = "openrelay:Vm", **outputs: Any) -> list[EngineEvent]:
     state = _state(name, kind, inputs, outputs)
-    return [_event("same", name, kind, state, state)]
+    return [_event("same", name, kind, state, {**state, "outputs": {}})]
 
 
 def created(name: str, inputs: Bag, kind: str = "openrelay:Vm") -> list[EngineEvent]:
@@ -65,8 +65,11 @@ def deleted(
     return [_event("delete", name, kind, state, None)]
 
 
-def updated(name: str, old: Bag, new: Bag, kind: str = "openrelay:Vm") -> list[EngineEvent]:
-    before, after = _state(name, kind, old, {}), _state(name, kind, new, {})
+def updated(
+    name: str, old: Bag, new: Bag, kind: str = "openrelay:Vm", **outputs: Any
+) -> list[EngineEvent]:
+    """outputs: those recorded before."""
+    before, after = _state(name, kind, old, outputs), _state(name, kind, new, {})
     return [_event("update", name, kind, before, after, diffs=_differing(old, new))]
 
 
