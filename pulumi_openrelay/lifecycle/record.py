@@ -53,7 +53,9 @@ class Record:
 
     def echo(self, old_outputs: Bag, inputs: Bag) -> Bag:
         """The outputs after an update that reads nothing: what was, and what is asked for now."""
-        outputs = {**old_outputs, **inputs}
+        fields = self.kind.fields
+        asked = {n: v for n, v in inputs.items() if n not in fields or fields[n].is_input}
+        outputs = {**old_outputs, **asked}  # and not what check has foreseen
         for field in self.kind.fields.values():
             if field.is_input and not field.readable and inputs.get(field.name) is None:
                 outputs.pop(field.name, None)

@@ -486,6 +486,15 @@ class TestARate:
         if token == VM:
             assert stack.record().outputs["rate_cents_per_hour"] == foreseen
 
+    def test_an_update_that_asks_nothing_records_no_estimate(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        told = stack.record().outputs["rate_cents_per_hour"]
+        stack.record().inputs["rate_cents_per_hour"] = told + 100  # what some check had foreseen
+        stack.up(program(VM, least=True, wait_for="none"))
+        assert stack.record().inputs["rate_cents_per_hour"] == told + 100
+        assert stack.record().outputs["rate_cents_per_hour"] == told
+
     @pytest.mark.parametrize("token", [VM, CLUSTER])
     def test_a_start_is_at_the_price_of_the_day(self, token: str) -> None:
         stack = Stack(token)
