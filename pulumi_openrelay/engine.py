@@ -272,12 +272,16 @@ def _widen() -> None:
         reference = frame.f_locals.get("executor_reference")
         executor: Any = reference() if callable(reference) else None
         if executor is not None and hasattr(executor, "_max_workers"):
-            with contextlib.suppress(AttributeError), executor._shutdown_lock:  # noqa: SLF001
-                if not _widened:
-                    executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001
-                    for _ in range(executor._work_queue.qsize()):  # noqa: SLF001
-                        executor._adjust_thread_count()  # noqa: SLF001
-            _widened = True
+            with _lock:
+                if _widened:
+                    return
+                _widened = True
+            # Python's own pool has no public way for either; where it has no such place for what
+            # waits, what comes later still runs at once.
+            executor._max_workers = max(executor._max_workers, CALLS_AT_ONCE)  # noqa: SLF001 - as said
+            with contextlib.suppress(AttributeError), executor._shutdown_lock:  # noqa: SLF001 - as said
+                for _ in range(executor._work_queue.qsize()):  # noqa: SLF001 - as said
+                    executor._adjust_thread_count()  # noqa: SLF001 - as said
             return
 
 

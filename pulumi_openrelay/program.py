@@ -280,4 +280,4 @@ def _wait_for_the_end_without_a_thread() -> None:
         ask(empty_pb2.Empty()).add_done_callback(end)
         await ended.wait()
 
-    _STACK._wait_for_shutdown = wait_for_shutdown  # noqa: SLF001
+    _STACK._wait_for_shutdown = wait_for_shutdown  # noqa: SLF001 - where the SDK looks it up

@@ -56,7 +56,7 @@ class Record:
         fields = self.kind.fields
         asked = {n: v for n, v in inputs.items() if n not in fields or fields[n].is_input}
         outputs = {**old_outputs, **asked}  # and not what check has foreseen
-        for field in self.kind.fields.values():
+        for field in fields.values():
             if field.is_input and not field.readable and inputs.get(field.name) is None:
                 outputs.pop(field.name, None)
         return outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi_openrelay as openrelay
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEXaAtr0Lm bench"
+from . import KEY
 
 
 def declare(kind: str, count: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
-from .ours import KEY
+from . import KEY
 
 TICK_SECONDS = 1.0
 
