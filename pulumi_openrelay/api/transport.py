@@ -79,7 +79,7 @@ class HttpxTransport:
     def __init__(self, url_source: str = "openrelay:apiUrl") -> None:
         self._url_source = url_source
         self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
+        self._tls: ssl.SSLContext | None = None  # there is one URL for all requests
         self._own = threading.local()
         # The latest to become free is the next to work, since its connection is still open.
         self._free: list[SimpleQueue[_Errand]] = []
@@ -132,7 +132,7 @@ class HttpxTransport:
             if not (value.isascii() and value.isprintable()):
                 what = f"the request's {name} has characters that no header has"
                 raise Misconfigured(what, "check the key")
-        client = self._connected()
+        client = self._connected(request.url)
         try:
             # Not `client.request`, which joins URL, headers and cookies anew for each.
             asked = httpx.Request(
@@ -169,7 +169,7 @@ class HttpxTransport:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return WireAnswer(answer.status_code, headers, answer.content)
 
-    def _connected(self) -> httpx.Client:
+    def _connected(self, url: str) -> httpx.Client:
         """This thread's own, with its own connection: of one that all threads share, httpx looks at
         every connection for every request."""
         import httpx
@@ -178,7 +178,7 @@ class HttpxTransport:
         if not hasattr(own, "client"):
             with self._lock:
                 if self._tls is None:
-                    self._tls = httpx.create_ssl_context()
+                    self._tls = trust(url)
             try:
                 own.client = httpx.Client(
                     verify=self._tls,
@@ -213,6 +213,18 @@ def _leave_out_the_command_line() -> None:
     if "httpx" not in sys.modules:
         # None is how Python is told that there is no such module, which httpx is prepared for.
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+
+def trust(url: str) -> ssl.SSLContext:
+    """Whose certificates are believed: nobody's where nothing goes over TLS, such as to an emulator
+    on this machine, since to read them all takes longer than the rest of a first request."""
+    import ssl
+
+    import httpx
+
+    if urlsplit(url).scheme == "http" and _proxy(url) is None:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.create_ssl_context()
 
 
 def _proxy(url: str) -> str | None:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 MORE_SECONDS = 1.0
 """By how much a deadline must be later for another try to be worth it: those who ask at once share
 one failure, and do not repeat it one after the other."""
+RECENT_SECONDS = 1.0
+"""Who wants nothing older than this asks together with others, each a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class _Fetch:
 class Shared(Generic[T]):
     """A value that many ask for at once and one fetches.
 
-    gather: seconds that the one waits for company before it fetches.
+    gather: seconds that the one waits for company before it fetches, where those who ask next would
+    need another fetch. Who is content with what was fetched a while ago is so with what is fetched
+    at once.
     """
 
     def __init__(self, fetch: Callable[[Caller], T], *, gather: float = 0.0) -> None:
@@ -70,7 +74,8 @@ class Shared(Generic[T]):
                 if running is None:
                     running = self._running = _Fetch(caller.deadline)
             if leads:
-                return self._lead(running, caller, gather=self._gather)
+                company = caller.now() - since < RECENT_SECONDS
+                return self._lead(running, caller, gather=self._gather if company else 0.0)
             # A fetch that has not begun yet will begin after `since`, so its outcome counts for us.
             counts = running.began is None or running.began >= since
             while not running.done.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from pulumi_openrelay.api.transport import GRACE_SECONDS, HttpxTransport, WireRequest
+from pulumi_openrelay.api.transport import GRACE_SECONDS, HttpxTransport, WireRequest, trust
 from pulumi_openrelay.caller import Direct
 from pulumi_openrelay.errors import AnswerLost, Interrupted, Misconfigured, Unreachable
 
@@ -102,6 +103,27 @@ def test_behind_a_proxy_that_fails_nothing_was_sent_and_it_is_the_proxy_that_is_
     assert f"api.example.com cannot be reached through the proxy {address} (" in error.value.what
     assert "swordfish" not in error.value.what
     assert "proxy" in str(error.value.advice)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "believed"),
+    [
+        ("http://127.0.0.1:1", None, False),
+        ("http://api.example.com", "https://proxy.example.com:3128", True),
+        ("https://api.example.com", None, True),
+    ],
+)
+def test_certificates_are_read_where_something_goes_over_tls_and_checked_even_so(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None, believed: bool
+) -> None:
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    if proxy is not None:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+    context = trust(url)
+    assert bool(context.get_ca_certs()) is believed
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
 
 
 @pytest.mark.parametrize(

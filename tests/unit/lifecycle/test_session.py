@@ -62,12 +62,19 @@ def test_an_old_list_is_read_anew() -> None:
     assert len(wire.sent) == 2
 
 
-def test_a_single_read_is_one_request_and_waits_25_ms_for_company_at_most() -> None:
+def test_a_single_read_is_one_request_and_waits_for_no_company() -> None:
     shared, wire = session()
     hand = Hand()
     read(shared, hand)
     assert len(wire.sent) == 1
-    assert sum(hand.waits) <= 0.025
+    assert not hand.waits
+
+
+def test_whoever_must_see_the_list_as_it_is_now_waits_25_ms_for_company_at_most() -> None:
+    shared, _ = session()
+    hand = Hand()
+    shared.rows(hand, THINGS, since=hand.now())
+    assert 0 < sum(hand.waits) <= 0.025
 
 
 def test_whoever_has_something_else_to_do_while_a_list_is_read_does_not_wait_for_it() -> None:
