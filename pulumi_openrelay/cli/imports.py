@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
 
+from ..lifecycle.naming import without_mark
 from .console import configured, console, one_sentence
+
+MADE_BY_A_STACK = (
+    "{} was made by a stack of this package: if the state of that stack still records it, take it "
+    "out there with `pulumi state delete` first; else both stacks change it, and either ends it"
+)
+LEFT_OUT = (
+    "{} that stacks of this package made are left out; name one by its id if no state records it"
+)
 
 
 @click.command("import")
 @click.argument("what")
 @click.argument("ids", nargs=-1)
 @click.option("--name", help="The resource's name in the program; only with one id.")
-@click.option("--all", "everything", is_flag=True, help="All that the organization has of it.")
+@click.option("--all", "everything", is_flag=True, help="All that no stack made.")
 def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bool) -> None:
     """Print a file for `pulumi import --file` with existing resources.
 
@@ -26,6 +34,9 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
     \b
       pulumi-openrelay import vm 6fa284fb > existing.json
       pulumi import --file existing.json --generate-code=false
+
+    What has a name that this package chose is some stack's: --all leaves it out, and by its id it
+    is printed with a warning, for two stacks that record one machine both end it.
 
     The file holds secrets in clear, such as environment variables: delete it afterwards. The state
     has them encrypted.
@@ -40,15 +51,18 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
         kind = kind_of(what)
         session = configured(kind.service)
         names = living(session, console(), kind)
+        marked = {key for key, called in names.items() if without_mark(called) != called}
+        if everything:
+            ids = tuple(key for key in names if key not in marked)
         resources: list[dict[str, Any]] = []
-        for resource_id in names if everything else ids:
-            called = name or _logical(names.get(resource_id, resource_id))
+        for resource_id in ids:
+            called = name or without_mark(names.get(resource_id, resource_id))
             if called in [made["name"] for made in resources]:
                 called = f"{called}-{resource_id}"
             resources.append(entry(session, console(called), kind, resource_id, called))
+        if everything and marked:
+            console().warn(LEFT_OUT.format(len(marked)))
+        for resource_id in ids:
+            if resource_id in marked:
+                console().warn(MADE_BY_A_STACK.format(f"{kind.noun} {names[resource_id]}"))
     click.echo(json.dumps({"resources": resources}, indent=2))
-
-
-def _logical(name: str) -> str:
-    """A name for the program: without the digits that this package once added."""
-    return re.sub(r"-[0-9a-f]{16}-[0-9a-f]{6}$", "", name)

@@ -98,6 +98,7 @@ class Maker:
             of_this_name = {one["id"] for one in self._living() if self._is_twin(one)}
             self._warn_of(self._earlier, self._before, of_this_name)
         if row is not None:
+            self._tell_of_own(row)
             self._note_again(row)
             return row, "own"
         if self._earlier is not None:
@@ -122,7 +123,10 @@ class Maker:
             )
         self._twins = twins
         made = self._make_noted()
-        return made, "own" if self._was_there(made) else None
+        if not self._was_there(made):
+            return made, None
+        self._tell_of_own(made)
+        return made, "own"
 
     def _was_there(self, made: Row) -> bool:
         """Whether what a create has answered with was made by an earlier one of the same key, and
@@ -601,6 +605,15 @@ class Maker:
         if note is not None and not self._call.interrupted:
             left = tuple(one for one in note.left if one != resource_id)
             journal.write(owner, urn, replace(note, left=left, recorded=True))
+
+    def _tell_of_own(self, row: Row) -> None:
+        """Warn that it goes on with this one, where a state may have recorded it."""
+        if not self._was_never_recorded(row):
+            self._call.warn(
+                f"it goes on with what is there of its name: {self._with_rate(row)}; if another "
+                f"stack records that one, as after `pulumi state move`, take it out of this "
+                f"program, and out of this stack's state with `pulumi state delete`"
+            )
 
     def _warn_of_spared(self, row: Row) -> None:
         advice = "if no state records it, end it unless somebody needs it"

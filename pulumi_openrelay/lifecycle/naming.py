@@ -35,6 +35,11 @@ def is_of_stack(owner: str, name: str) -> bool:
     return re.search(f"-{_owner_mark(owner)}[0-9a-f]{{8}}-[0-9a-f]{{6}}$", name) is not None
 
 
+def without_mark(name: str) -> str:
+    """The name without what marks it as chosen by this package; as it is where it has no mark."""
+    return re.sub(r"-[0-9a-f]{16}-[0-9a-f]{6}$", "", name)
+
+
 def suffix(owner: str, urn: str, replacing: Mapping[str, Any], replaced_id: str | None) -> str:
     """What tells the things apart that this resource makes one after the other.
 

@@ -807,8 +807,24 @@ class TestOneThatNothingProvesToBeALeftover:
         kept = stack.record()
         stack.engine.state.remove(kept)
         stack.journal = Notes()
+        stack.engine.warnings.clear()
         stack.up(program(token, least=True))
         assert stack.record().id == kept.id
+        stack.assert_nothing_lost()
+        # The state that it was moved to may record it: then this stack must let go of it.
+        (told,) = stack.engine.warnings
+        assert kept.id in told
+        assert "pulumi state move" in told
+
+    def test_what_is_known_to_be_a_killed_creates_is_taken_over_without_a_word(
+        self, token: str
+    ) -> None:
+        stack = Stack(token)
+        stack.death = Death(create_request(token, least=True), after_the_work=True)
+        assert failure(stack, program(token, least=True)) is not None
+        stack.death = None
+        stack.up(program(token, least=True))
+        assert stack.engine.warnings == []
         stack.assert_nothing_lost()
 
     def test_what_a_killed_replacement_has_left_is_ended_without_a_note_too(

@@ -109,6 +109,24 @@ class TestEntry:
 
 
 class TestCommand:
+    def test_what_a_stack_made_is_printed_by_its_id_with_a_warning(
+        self, cloud: ServedWorld
+    ) -> None:
+        """Two stacks that record one machine both end it."""
+        named = "trainer-0123456789abcdef-012345"
+        theirs, mine = vm(cloud, named), vm(cloud, "mine")
+        result = run("vm", theirs, mine)
+        assert f"warning: VM {named} was made by a stack of this package" in result.stderr
+        assert "pulumi state delete" in result.stderr
+        assert result.stderr.count("warning") == 1
+
+    def test_all_leaves_out_what_stacks_made_and_says_so(self, cloud: ServedWorld) -> None:
+        theirs, mine = vm(cloud, "trainer-0123456789abcdef-012345"), vm(cloud, "mine")
+        result = run("vm", "--all")
+        assert [entry["id"] for entry in json.loads(result.stdout)["resources"]] == [mine]
+        assert "1 that stacks of this package made are left out" in result.stderr
+        assert theirs not in result.output
+
     def test_all_that_live_are_there_and_no_others(self, cloud: ServedWorld) -> None:
         ids = [vm(cloud, name) for name in ("a", "b", "c")]
         cloud.world.call("POST", f"/v1/vms/{ids[1]}/terminate")
