@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OpenRelayError
 from . import sentences
@@ -72,14 +73,11 @@ class SettingLifecycle(Lifecycle):
                     "it was before this stack had it is not known any more"
                 )
             return
-        if before is None or not history.claims_name(call.urn, kind.token, SINGLETON):
-            why = "another resource of this program sets it"
-            if before is None:
-                why = "what it was before this stack had it is not known"
-            call.warn(f"it is left as it is, because {why}")
+        if before is None:
+            call.warn(
+                "it is left as it is, because what it was before this stack had it is not known"
+            )
             return
-        self._set_deadline()
-        remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         ours = {
             field.name
             for field in kind.fields.values()
@@ -87,6 +85,18 @@ class SettingLifecycle(Lifecycle):
             and field.readable
             and outputs.get(field.name) != before.get(field.name)
         }
+        if not history.claims_name(call.urn, kind.token, SINGLETON):
+            left = "it is left as it is, because another resource of this program sets it"
+            if ours:
+                was = (f"{name} was {_told(before.get(name))}" for name in sorted(ours))
+                left += (
+                    f"; a later delete of that one does not put back what was there before this "
+                    f"one ({', '.join(was)}): name the old one in `aliases` where one is renamed"
+                )
+            call.warn(left)
+            return
+        self._set_deadline()
+        remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         try:
             self._change(remote, ours)
         except Exception as error:
@@ -115,3 +125,7 @@ class SettingLifecycle(Lifecycle):
     def _claim(self) -> None:
         if not self.session.history.claims_name(self.call.urn, self.kind.token, SINGLETON):
             raise OpenRelayError("another resource of this program sets it too", "keep one of them")
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value)

@@ -86,13 +86,33 @@ class TestTheAllowlist:
         with pytest.raises(OperationFailed, match="another resource of this program sets it too"):
             stack.up(two)
 
-    def test_one_that_another_name_of_the_program_sets_is_left_to_it(self) -> None:
+    @pytest.mark.parametrize(
+        ("found", "was"),
+        [(None, "models was not set"), (OTHERS, 'models was ["direct.ollama.gpt-oss:20b"]')],
+    )
+    def test_one_that_another_name_of_the_program_sets_is_left_to_it_and_what_is_lost_is_told(
+        self, found: list[str] | None, was: str
+    ) -> None:
         stack = account()
+        world(stack).first_customer.model_allowlist = found
         stack.up(one("ModelAllowlist", models=MODELS))
         renamed: Program = {"other": Declared("relay:ModelAllowlist", {"models": MODELS})}
         stack.up(renamed)
         assert allowlist(stack) == MODELS
-        assert "another resource of this program sets it" in "".join(stack.engine.warnings)
+        assert stack.engine.warnings == [
+            "it is left as it is, because another resource of this program sets it; a later delete "
+            f"of that one does not put back what was there before this one ({was}): name the old "
+            "one in `aliases` where one is renamed"
+        ]
+
+    def test_of_one_that_changed_nothing_nothing_is_said_to_be_lost(self) -> None:
+        stack = account()
+        world(stack).first_customer.model_allowlist = MODELS
+        stack.up(one("ModelAllowlist", models=MODELS))
+        stack.up({"other": Declared("relay:ModelAllowlist", {"models": MODELS})})
+        assert stack.engine.warnings == [
+            "it is left as it is, because another resource of this program sets it"
+        ]
 
     def test_one_that_was_replaced_on_order_stays_set(self) -> None:
         stack = account()
