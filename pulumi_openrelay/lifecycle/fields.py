@@ -54,7 +54,8 @@ WAS = "__was"
 """An output: the ids of what this resource was before, and of what else a state may have recorded
 of it: whatever a program retains on delete is never taken for what a killed create has left."""
 NAME = "__name"
-"""An input: the generated name of a thing whose kind has no `name`."""
+"""An input: the generated name of a thing whose kind has no `name`, or which another hand has
+renamed."""
 ORGANIZATION = "__organization"
 """An output: the id of the organization whose it is, where the service has organizations."""
 BEFORE = "__before"

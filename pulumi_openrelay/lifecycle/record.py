@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import naming
 from .declare import facts
-from .fields import Role
+from .fields import NAME, OWNER, Role
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
@@ -82,7 +83,17 @@ class Record:
                 asked = field.absent if asked is None else asked
                 if asked is not None and not field.same(asked, now[field.name]):
                     drifted[field.name] = now[field.name]
+                    if field.name == self.kind.name_key and self._chosen(inputs, now):
+                        drifted[NAME] = asked
         return drifted
+
+    def _chosen(self, inputs: Bag, now: Bag) -> bool:
+        """Whether this stack chose the name that is asked for, and another hand the one that it has
+        now: no program says what it was."""
+        owner, key = str(inputs.get(OWNER)), self.kind.name_key
+        names = str(inputs.get(key)), str(now[key])
+        ours, as_it_is = (naming.is_of_stack(owner, name) for name in names)
+        return ours and not as_it_is
 
 
 def without_none(bag: Mapping[str, Any]) -> Bag:

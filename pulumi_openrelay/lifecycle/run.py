@@ -26,7 +26,7 @@ from .check import Problem, check
 from .declare import Kind, Row
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
+from .fields import LEFT, MADE, NAME, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
 from .guard import Guard
 from .journal import Note
 from .make import Maker, end_left
@@ -88,10 +88,14 @@ class Lifecycle:
                 self.call.warn(remark)
         key = self.kind.name_key
         if not self.kind.singleton and inputs.get(key) is None:
-            # An existing one keeps its name, whatever a release would call it today.
-            name = olds.get(key) or self._generated_name(inputs, hidden.get(OWNER))
+            # An existing one keeps its name, whatever a release would call it today, or another
+            # hand has called it since.
+            chosen = olds.get(NAME)
+            name = chosen or olds.get(key) or self._generated_name(inputs, hidden.get(OWNER))
             if name is not None:
                 inputs[key] = name
+            if chosen is not None:
+                inputs[NAME] = chosen
         return {**inputs, **hidden}, problems
 
     def diff(

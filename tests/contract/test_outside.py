@@ -13,11 +13,12 @@ from pulumi_openrelay.config import REVIEW_KEY
 from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.diff import Changes
+from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.run import Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
-from ..simulation.engine import OperationFailed
+from ..simulation.engine import OperationFailed, Program
 from .examples import EXAMPLES, By, Drift, Update
 from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
 from .test_close_calls import answer_by, on_answer
@@ -69,6 +70,82 @@ class TestDrift:
         stack.refresh()
         stack.up(program(token, least=least))
         assert stack.sent == 0
+
+
+@pytest.mark.parametrize("token", ["openrelay:Webhook", "relay:ApiKey"])
+class TestANameThatNoProgramGives:
+    def renamed(self, token: str) -> tuple[Stack, str]:
+        """A stack whose one resource another hand has renamed, and what it was called."""
+        stack = Stack(token)
+        stack.up(program(token, name=None))
+        name = stack.record().outputs["name"]
+        stack.another_hand({"name": "renamed"})
+        stack.refresh()
+        assert stack.record().outputs["name"] == "renamed"
+        return stack, name
+
+    def changes(self, stack: Stack, wanted: Program) -> Changes:
+        """What a preview of the program shows."""
+        record = stack.record()
+
+        def compared() -> Changes:
+            life, _ = stack.life()
+            news = {**wanted[NAME].inputs, OWNER: stack.engine.owner}
+            inputs, _ = life.check(dict(record.inputs), news)
+            return life.diff(record.id, record.inputs, record.outputs, inputs)[0]
+
+        return stack.run(compared)
+
+    def test_preview_shows_it_and_the_next_up_gives_it_its_own_again(self, token: str) -> None:
+        stack, name = self.renamed(token)
+        made, wanted = stack.record().id, program(token, name=None)
+        assert self.changes(stack, wanted).updates == ["name"]
+        assert stack.up(wanted) == list(EXAMPLES[token].updates["name"].calls)
+        assert stack.seen({"name": "renamed"}) == {"name": name}
+        assert (stack.record().id, stack.record().outputs["name"]) == (made, name)
+        assert stack.up(wanted) == []
+
+    def test_it_has_its_own_again_though_it_is_renamed_twice_and_an_up_fails(
+        self, token: str
+    ) -> None:
+        stack, name = self.renamed(token)
+        stack.another_hand({"name": "renamed again"})
+        stack.refresh()
+        wanted = program(token, name=None)
+        stack.world.faults.status(403, "PATCH", "/", times=1)
+        assert failure(stack, wanted) is not None
+        stack.up(wanted)
+        assert stack.seen({"name": "renamed"}) == {"name": name}
+
+    def test_one_that_a_program_gives_wins(self, token: str) -> None:
+        stack, _ = self.renamed(token)
+        stack.up(program(token, name="given", rotation=None))
+        assert stack.seen({"name": "renamed"}) == {"name": "given"}
+        stack.up(program(token, name=None, rotation=None))
+        assert stack.seen({"name": "renamed"}) == {"name": "given"}
+
+
+def test_a_name_that_a_create_of_this_resource_has_given_it_meanwhile_stays() -> None:
+    """Its own may be that of a twin, which is still to be ended."""
+    stack = Stack("relay:ApiKey")
+    wanted = program("relay:ApiKey", name=None)
+    stack.up(wanted)
+    aside = stack.record().outputs["name"][:-6] + "abcdef"
+    stack.another_hand({"name": aside})
+    stack.refresh()
+    assert stack.up(wanted) == []
+    assert stack.record().outputs["name"] == aside
+
+
+def test_a_machine_that_another_hand_has_renamed_stays_the_same_machine() -> None:
+    """Only a new one could have its own name again."""
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    made = stack.record().id
+    stack.another_hand({"name": "renamed"})
+    stack.refresh()
+    assert stack.up(program(VM, least=True)) == []
+    assert stack.record().id == made
 
 
 def test_a_disk_that_another_hand_has_grown_never_costs_the_machine() -> None:

@@ -224,8 +224,10 @@ def test_what_somebody_changed_behind_pulumis_back_shows_and_is_put_right(
     call = cloud.world.call
     call("POST", f"/v1/vms/{ids['trainer']}/visibility", {"public": True})
     call("POST", f"/v1/clusters/{ids['llm']}/scale", {"replicaCount": 3})
-    hook = f"/v1/orgs/{cloud.world.first_organization.id}/webhooks/{ids['events']}"
-    call("PATCH", hook, {"url": "http://127.0.0.1:9/elsewhere"})
+    hooks = f"/v1/orgs/{cloud.world.first_organization.id}/webhooks"
+    (made,) = call("GET", hooks).json()
+    there = {"name": "renamed", "url": "http://127.0.0.1:9/elsewhere"}
+    call("PATCH", f"{hooks}/{ids['events']}", there)
 
     found = stack.refresh()
     assert found.code == 0, found.text
@@ -234,10 +236,13 @@ def test_what_somebody_changed_behind_pulumis_back_shows_and_is_put_right(
     preview = stack.preview(None, "--diff")
     assert preview.changed == {"trainer": "update", "llm": "update", "events": "update"}
     assert "replica_count: 3 => 2" in preview.text
+    assert made["name"] in preview.text  # the program gives it none
 
     assert stack.up().code == 0
     assert call("GET", f"/v1/vms/{ids['trainer']}").json()["public"] is False
     assert call("GET", f"/v1/clusters/{ids['llm']}").json()["replicaCount"] == 2
+    (hook,) = call("GET", hooks).json()
+    assert {name: hook[name] for name in there} == {name: made[name] for name in there}
 
 
 def test_a_machine_that_somebody_ended_is_made_again(stack: Stack, cloud: ServedWorld) -> None:
