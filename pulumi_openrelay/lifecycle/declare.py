@@ -229,6 +229,12 @@ class Kind:
         del remote
         return {}
 
+    def priced(self, remote: Remote, now: Inputs) -> dict[str, Any]:
+        """What it bills, by property name, where the catalog alone tells. now: all that is known of
+        it."""
+        del remote, now
+        return {}
+
     def derived(self, row: Row) -> dict[str, Any]:
         """Facts that follow from others, by property name, such as `desired_state` from
         `status`."""

@@ -281,6 +281,7 @@ class Lifecycle:
                 return None
             actual = kind.actual(remote) if actual is None else actual
             now |= {**self.record.news(now, actual), **self._whose()}
+            now |= kind.priced(remote, now)
             if (
                 kind.states is not None
                 and SERVED in now
@@ -369,7 +370,10 @@ class Lifecycle:
         problems: list[Problem] = []
         if needs_offer:
             problems.extend(self.kind.not_offered(inputs, all_known, catalog))
-        return problems, self.kind.foreseen(known, catalog) if priced_anew else told
+        if priced_anew:
+            # One that is not known yet is not one that is left out, and has another price.
+            told = self.kind.foreseen(known, catalog) if all_known(*self.kind.priced_by) else {}
+        return problems, told
 
     def _blocked(
         self, resource_id: str, olds: Bag, news: Bag, changes: Changes
@@ -550,8 +554,10 @@ class Lifecycle:
         if self.kind.waits(remote.new):
             row = remote.wait(self.kind.goal(remote.new))
         now = remote.find(self.call.now()) or made or remote.look()
+        settled = self.record.merged(outputs, row, now)
         return {
-            **self.record.merged(outputs, row, now),
+            **settled,
+            **self.kind.priced(remote, settled),
             **remote.shown_once,
             READY: True,
             SERVED: True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..api.pages import Pages
-from ..lifecycle.declare import Create, Delete, Inputs, Listed, facts, in_place
+from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
 from ..lifecycle.machine import STATES, MachineKind
 from .machine import Machine
@@ -176,15 +176,14 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
             each = 1
         return None if replicas is None or each is None else replicas * each
 
-    def actual(self, remote: Remote) -> dict[str, Any]:
+    def priced(self, remote: Remote, now: Inputs) -> dict[str, Any]:
         # A cluster tells no rate: it is priced as it is now, whoever has scaled or started it.
-        row = remote.seen
-        if str(row.get("status")) in STATES.stopped | STATES.failed:
+        if str(now.get("status")) in STATES.stopped | STATES.failed:
             return {}
-        shape = {name: value for name, value in facts(self, row).items() if value}
+        shape = {name: value for name, value in now.items() if value}
         priced = self.foreseen(shape, remote.session.offers(remote.caller, self.catalog))
-        was_off = remote.recorded.get("rate_cents_per_hour") == 0
-        return priced or ({"rate_cents_per_hour": None} if was_off else {})
+        is_other = any(now.get(name) != remote.recorded.get(name) for name in self.priced_by)
+        return priced or ({"rate_cents_per_hour": None} if is_other else {})
 
     @in_place("desired_state")
     def restart(self, cluster: Remote) -> None:

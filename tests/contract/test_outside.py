@@ -642,6 +642,56 @@ class TestARate:
         stack.another_hand({"replica_count": 1})
         assert self.rate(stack) * 2 == full
 
+    def test_of_a_cluster_whose_gpus_are_the_apis_choice_it_is_told_by_what_the_api_chose(
+        self,
+    ) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, gpus_per_replica=2, replica_count=2))
+        each = self.rate(stack) // 4
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, gpus_per_replica=None, replica_count=2))
+        assert stack.record().outputs["gpus_per_replica"] == 1
+        assert stack.record().outputs["rate_cents_per_hour"] == 2 * each
+        assert self.rate(stack) == 2 * each
+        stack.up(program(CLUSTER, gpus_per_replica=None, replica_count=3))
+        assert stack.record().outputs["rate_cents_per_hour"] == 3 * each
+        assert self.rate(stack) == 3 * each
+
+    def test_of_a_cluster_that_is_scaled_it_is_that_of_its_replicas_at_once(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, replica_count=1))
+        each = stack.record().outputs["rate_cents_per_hour"]
+        stack.up(program(CLUSTER, replica_count=3))
+        assert stack.record().outputs["rate_cents_per_hour"] == 3 * each
+
+    def test_of_a_cluster_that_is_scaled_while_the_pricing_is_away_it_is_not_known(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, replica_count=1))
+        stack.world.faults.status(500, "GET", "/pricing$", times=None)
+        stack.up(program(CLUSTER, replica_count=3))
+        assert "rate_cents_per_hour" not in stack.record().outputs
+
+    @pytest.mark.parametrize(
+        ("token", "name"),
+        [(VM, "tier"), (CLUSTER, "tier"), ("relay:Instance", "billing_mode")],
+    )
+    def test_none_is_foreseen_where_an_input_that_it_hangs_on_is_not_known_yet(
+        self, token: str, name: str
+    ) -> None:
+        """One that is left out has a price of its own."""
+        stack = Stack(token)
+        inputs = {**EXAMPLES[token].inputs, "ssh_key_ids": ["a key"], name: None}
+        fields = KINDS[token].fields
+        given = {n: v for n, v in inputs.items() if v is not None and n in fields}
+
+        def foreseen(**more: Any) -> Any:
+            checked, problems = stack.run(lambda: stack.life()[0].check({}, {**given, **more}))
+            assert not problems
+            return checked.get("rate_cents_per_hour")
+
+        assert foreseen() > 0
+        assert foreseen(**{name: UNKNOWN}) is None
+
     def test_of_a_cluster_that_is_started_while_the_pricing_is_away_it_is_not_known(self) -> None:
         stack = Stack(CLUSTER)
         stack.up(program(CLUSTER))
