@@ -138,7 +138,7 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     gpu_model: Out[GpuModel | None] = output()
     """The GPU model as the catalog has it."""
     replicas: Out[list[ClusterReplica] | None] = output()
-    """Each replica as it was when this was last read."""
+    """Each replica as it was when the list last showed a change of the cluster."""
     notes: Out[str | None] = output(free_text=True)
     """The API's notes."""
     created_at: Out[str] = output()

@@ -152,7 +152,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     organization_id: Out[str] = output()
     """The organization whose it is."""
     healthy: Out[bool | None] = output()
-    """What the health check says."""
+    """What the health check said when the list last showed a change of the VM."""
     endpoint_url: Out[str | None] = output()
     """The HTTP endpoint."""
     price_per_hour_cents: Out[int | None] = output()
@@ -170,9 +170,10 @@ class Vm(Machine, module="openrelay", name="Vm"):
     ssh_handle: Out[str | None] = output()
     """The user name at the gateway that leads to this VM."""
     ssh_ready: Out[bool | None] = output()
-    """True once its SSH server has been seen to answer."""
+    """True once its SSH server has been seen to answer, as of the last change of the VM that the
+    list showed."""
     ssh_state: Out[str | None] = output()
-    """`booting`, `ready` or `offline`."""
+    """`booting`, `ready` or `offline`, as of the last change of the VM that the list showed."""
     ssh_state_reason: Out[str | None] = output(free_text=True)
     """Why it has this SSH state."""
     gpu_model_name: Out[str | None] = output(listed=True)
@@ -202,9 +203,9 @@ class Vm(Machine, module="openrelay", name="Vm"):
     disk_total_bytes: Out[int | None] = output()
     """The size of the disk as the guest sees it."""
     disk_used_bytes: Out[int | None] = output()
-    """What is used of it."""
+    """What is used of it, as of the last change of the VM that the list showed."""
     host_disk_free_gb: Out[int | None] = output()
-    """For pods: free disk of the host."""
+    """For pods: free disk of the host, as of the last change of the VM that the list showed."""
     host_disk_total_gb: Out[int | None] = output()
     """For pods: disk of the host."""
     volume_gb: Out[int | None] = output()
@@ -214,7 +215,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     volume_used_at: Out[str | None] = output()
     """For pods: when the use of the volume was reported."""
     volume_used_bytes: Out[int | None] = output()
-    """For pods: what the volume holds."""
+    """For pods: what the volume holds, as of the last change of the VM that the list showed."""
     created_at: Out[str] = output()
     """When it was made: RFC 3339, UTC."""
     updated_at: Out[str | None] = output()

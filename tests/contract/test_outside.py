@@ -742,6 +742,27 @@ def test_an_empty_list_that_the_api_calls_null_is_empty(token: str) -> None:
     stack.assert_nothing_lost()
 
 
+def test_what_the_detail_alone_tells_is_as_old_as_the_last_change_in_the_list() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM))
+    before = stack.record().outputs["ssh_ready"]
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if not request.path.endswith("/detail"):
+            return answer
+        told = {**json.loads(answer.body), "sshReady": not before}
+        return replace(answer, body=json.dumps(told).encode())
+
+    answer_by(stack, handled)
+    stack.refresh()
+    assert stack.record().outputs["ssh_ready"] is before
+    stack.another_hand({"status": "stopped"})
+    stack.refresh()
+    assert stack.record().outputs["ssh_ready"] is not before
+
+
 class TestWhatOnlyTheVmItselfTells:
     """Its attached keys, which a refresh asks for while it reads the list."""
 
