@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ SHORTEST_SECRET = 4
 """A shorter text would be hidden in words that have nothing to do with it."""
 SHORTEST_LINE = 8
 """Of a secret of several lines, of which an API may repeat one."""
+QUOTED = re.compile(r"[\"'\\]|[^ -~]")
+"""What JSON or Python write otherwise within quotes."""
 
 
 class DiscreetCall:
@@ -22,6 +26,7 @@ class DiscreetCall:
     def __init__(self, call: Call, kind: Kind) -> None:
         self._call = call
         self._names = [field.name for field in kind.fields.values() if field.secret]
+        self._wires = [field.wire for field in kind.fields.values() if field.secret]
         self._secrets: set[str] = set()
         self.urn = call.urn
         self.name = call.name
@@ -33,6 +38,11 @@ class DiscreetCall:
         for bag in bags:
             for name in self._names:
                 self._secrets.update(_texts(bag.get(name)))
+
+    def hide_told(self, row: Mapping[str, Any]) -> None:
+        """Nor what the API itself tells in a row's secret properties."""
+        for wire in self._wires:
+            self._secrets.update(_texts(row.get(wire)))
 
     def without_secrets(self, text: str) -> str:
         """The text as it may be said."""
@@ -70,6 +80,14 @@ def _texts(value: Any) -> list[str]:
         return [text for part in value for text in _texts(part)]
     if not isinstance(value, str):
         return []
-    whole, *lines = (" ".join(part.split()) for part in (value, *value.splitlines()))
-    told = [line for line in lines if len(line) >= SHORTEST_LINE]
-    return [whole, *told] if len(whole) >= SHORTEST_SECRET else told
+    parts = ((value, SHORTEST_SECRET), *((line, SHORTEST_LINE) for line in value.splitlines()))
+    return [text for part, least in parts if len(part) >= least for text in _written(part, least)]
+
+
+def _written(text: str, least: int) -> list[str]:
+    """A text on one line, as it is and as JSON or Python quote it."""
+    quotes: tuple[str, ...] = ()
+    if QUOTED.search(text):
+        quotes = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
+    lines = (" ".join(form.split()) for form in (text, *(quote[1:-1] for quote in quotes)))
+    return [line for line in lines if len(line) >= least]

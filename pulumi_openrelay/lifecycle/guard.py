@@ -15,9 +15,9 @@ from .sentences import Failed
 from .unknown import has_unknown
 
 if TYPE_CHECKING:
-    from ..caller import Call
     from .declare import Kind
     from .diff import Changes
+    from .discreet import DiscreetCall
     from .record import Bag
     from .session import Session
 
@@ -26,7 +26,7 @@ class Guard:
     """Refuses what the program protects itself from, what is another organization's, and what is
     never deleted."""
 
-    def __init__(self, kind: Kind, session: Session, call: Call) -> None:
+    def __init__(self, kind: Kind, session: Session, call: DiscreetCall) -> None:
         self.kind = kind
         self.session = session
         self.call = call

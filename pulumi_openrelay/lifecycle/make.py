@@ -38,8 +38,8 @@ from .remote import (
 from .unrecorded import CLOCK_SECONDS, cut_off, may_be_of, may_be_unrecorded
 
 if TYPE_CHECKING:
-    from ..caller import Call
     from .declare import Kind, Row
+    from .discreet import DiscreetCall
     from .session import Rows, Session
 
 YOUNG_SECONDS = 24 * 3600.0
@@ -55,7 +55,9 @@ MOST_REMEMBERED = 100
 class Maker:
     """Makes one resource, on behalf of one create."""
 
-    def __init__(self, kind: Kind, session: Session, call: Call, inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kind: Kind, session: Session, call: DiscreetCall, inputs: Mapping[str, Any]
+    ) -> None:
         self._kind = kind
         self._session = session
         self._call = call
@@ -543,7 +545,9 @@ class Maker:
         kind, now = self._kind, self._up_to_date(row)
         told = {**facts(kind, now), **kind.derived(now)}
         differs = [
-            f"{name} is {told[name]!r} and not {self._inputs.get(name)!r}"
+            f"{name} is another than the program's"
+            if kind.fields[name].secret
+            else f"{name} is {told[name]!r} and not {self._inputs.get(name)!r}"
             for name in diff(kind, told, {**told, OWNER: ""}, self._inputs).replaces
             if name in told and kind.fields[name].is_input and name != kind.name_key
         ]

@@ -5,7 +5,7 @@ Nothing here asks or changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import naming
@@ -14,23 +14,26 @@ from .fields import NAME, OWNER, Role
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
+    from .discreet import DiscreetCall
 
 Bag = dict[str, Any]
 
 
 class Record:
-    """The record of a resource of a kind. clean: a text as it may be said, without secrets."""
+    """The record of a resource of a kind. call: it knows what must not be said."""
 
-    def __init__(self, kind: Kind, clean: Callable[[str], str]) -> None:
+    def __init__(self, kind: Kind, call: DiscreetCall) -> None:
         self.kind = kind
-        self._clean = clean
+        self._call = call
 
     def facts(self, row: Row) -> Bag:
-        """What a row tells, and what follows from it, by property name."""
+        """What a row tells, and what follows from it, by property name; no secret in free text, be
+        it one that this very row tells."""
+        self._call.hide_told(row)
         told = {**facts(self.kind, row), **self.kind.derived(row)}
         for name in self.kind.free_texts:
             if isinstance(told.get(name), str):
-                told[name] = self._clean(told[name])
+                told[name] = self._call.without_secrets(told[name])
         return told
 
     def merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:

@@ -28,7 +28,8 @@ from .duration import seconds
 from .fields import OWNER
 
 if TYPE_CHECKING:
-    from ..caller import Call, Caller
+    from ..caller import Caller
+    from .discreet import DiscreetCall
     from .session import Session
 
 NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
@@ -68,7 +69,7 @@ class Remote:
         self,
         session: Session,
         kind: Kind,
-        caller: Call,
+        caller: DiscreetCall,
         resource_id: str,
         *,
         new: Inputs,
@@ -161,7 +162,7 @@ class Remote:
         if self.kind.detail is None:
             return self.listed(since)
         try:
-            self.seen = self.send("GET", self.kind.detail, answers=dict)
+            return self._see(self.send("GET", self.kind.detail, answers=dict))
         except NotFound:
             if self.kind.singleton:
                 raise
@@ -169,7 +170,6 @@ class Remote:
             # mean that a thing is gone: then the list raises it too.
             self.listed(float("-inf"))
             return None
-        return self.seen
 
     def listed(self, since: float) -> Row | None:
         """Its row of the list, as read at `since` or later."""
@@ -179,8 +179,12 @@ class Remote:
     def _listed(self, since: float) -> tuple[Row | None, float]:
         rows, looked = self.session.rows(self.caller, self.kind.listed, since)
         row = rows.get(self.id)
-        self.seen = row or self.seen
-        return row, looked
+        return (self._see(row) if row else None), looked
+
+    def _see(self, row: Row) -> Row:
+        self.caller.hide_told(row)
+        self.seen = row
+        return row
 
     def end(self) -> None:
         """End it, and wait until it is gone for good; what this operation has asked to end already

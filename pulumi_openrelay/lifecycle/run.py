@@ -62,7 +62,7 @@ class Lifecycle:
         self.session = session
         self.call = DiscreetCall(call, kind)
         self.guard = Guard(kind, session, self.call)
-        self.record = Record(kind, self.call.without_secrets)
+        self.record = Record(kind, self.call)
 
     # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
@@ -181,6 +181,7 @@ class Lifecycle:
                 outputs["adopted"] = found == "adopted"
             if remote.fresh:
                 remote.shown_once.update(kind.shown(row))
+                call.hide(remote.shown_once)
                 for surprise in kind.surprises(row):
                     call.warn(surprise)
             maker.end_twins(remote.id)

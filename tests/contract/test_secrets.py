@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,9 +23,12 @@ from .support import (
     OperationFailed,
     Stack,
     create_of,
+    failure,
     program,
+    resolved,
 )
 from .test_bad_days import LOST
+from .test_close_calls import on_answer
 
 SECRET = [t for t in TOKENS if any(field.secret for field in KINDS[t].fields.values())]
 SECRET_INPUTS = [
@@ -34,6 +38,7 @@ SECRET_INPUTS = [
     if field.secret and field.is_input
 ]
 MARKER = "swordfish"
+VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
 
 
 class Engine(mocks.MockMonitor):
@@ -182,6 +187,28 @@ class TestInWhatWeSay:
         assert "403: [secret] may not do that" in ended
         assert_unsaid([MARKER], said, heard, caplog)
 
+    @pytest.mark.parametrize("quote", [json.dumps, repr])
+    @pytest.mark.parametrize("secret", ["sword\"fish'77", "sword\\fish-77", "swördfish-77"])
+    def test_what_the_api_quotes_of_a_secret_is_hidden(
+        self, secret: str, quote: Callable[[str], str]
+    ) -> None:
+        stack = Stack(VM)
+        error = f"no such variable: {quote(secret)}"
+        stack.world.faults.status(400, "POST", create_of(VM), error=error)
+        said = failure(stack, program(VM, least=True, env_vars={"TOKEN": secret}))
+        assert "no such variable: " in str(said)
+        assert "[secret]" in str(said)
+        assert "fish" not in str(said)
+
+    def test_a_refusal_to_adopt_tells_neither_secret(self) -> None:
+        mine = Stack(CLUSTER, "mine")
+        mine.up(program(CLUSTER, least=True, name="shared", env_vars={"TOKEN": "theirs-4711"}))
+        asked = program(CLUSTER, least=True, name="shared", adopt=True, env_vars={"TOKEN": "o'urs"})
+        said = failure(Stack(CLUSTER, "theirs", beside=mine), resolved(mine, asked))
+        assert "whose env_vars is another than the program's; nothing was created" in str(said)
+        assert "4711" not in str(said)
+        assert "urs" not in str(said).replace("yours", "")
+
     @pytest.mark.parametrize(("token", "name"), SECRET_INPUTS)
     def test_a_refused_secret_is_not_repeated(self, token: str, name: str) -> None:
         stack = Stack(token)
@@ -224,3 +251,50 @@ def assert_unsaid(
     assert len(caplog.messages) > 1
     for secret in secrets:
         assert secret not in everything
+
+
+class TestWhatOnlyTheMachineItselfTells:
+    """Its own token, and the environment that another hand gave it: its reason may repeat both."""
+
+    def repeat(self, stack: Stack, cluster: str, status: str) -> None:
+        told = stack.world.call("GET", f"/v1/clusters/{cluster}/detail").json()
+        secrets = [told["deployToken"], *(told.get("envVars") or {}).values()]
+        said = {"status": status, "status_reason": f"boot with {' '.join(secrets)}"}
+        assert stack.world.call("PATCH", f"/_emulator/clusters/{cluster}", said).status == 200
+
+    def theirs(self, status: str) -> Stack:
+        """Another's cluster, which repeats its secrets."""
+        theirs = Stack(CLUSTER, "theirs")
+        theirs.up(program(CLUSTER, least=True, name="shared", env_vars={"TOKEN": "swordfish-77"}))
+        self.repeat(theirs, theirs.record().id, status)
+        return theirs
+
+    @pytest.mark.parametrize("status", ["running", "failed"])
+    def test_no_create_says_or_records_it(
+        self, status: str, heard: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stack = Stack(CLUSTER)
+        stack.script({"type": "stall"})
+        on_answer(stack, "/clusters/create", lambda body: self.repeat(stack, body["id"], status))
+        said = outcome(stack, lambda: stack.up(program(CLUSTER, least=True)))
+        token = str(stack.record().outputs["deploy_token"])
+        assert stack.record().outputs["status_reason"] == "boot with [secret]"
+        assert_unsaid([token], said, heard, caplog)
+
+    def test_nor_does_what_adopts_it(
+        self, heard: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        theirs = self.theirs("running")
+        stack = Stack(CLUSTER, beside=theirs)
+        adopting = program(CLUSTER, least=True, name="shared", adopt=True)
+        said = outcome(stack, lambda: stack.up(resolved(theirs, adopting)))
+        assert stack.record().outputs["status_reason"] == "boot with [secret] [secret]"
+        assert_unsaid(["swordfish-77"], said, heard, caplog)
+
+    def test_nor_does_what_reads_it(self) -> None:
+        """As `InferenceCluster.get`, or an import, does."""
+        theirs = self.theirs("failed")
+        there = theirs.record().id
+        read = theirs.run(lambda: theirs.life("elsewhere")[0].read(there, {}, {}))
+        assert read is not None
+        assert read.outputs["status_reason"] == "boot with [secret] [secret]"
