@@ -88,7 +88,8 @@ class Delete:
 class States:
     """What a status means. A status that is in none of these sets is on its way somewhere.
 
-    starting: it has not served yet. running: it serves. stopped: it rests, and bills nothing.
+    starting: it has not served yet. running: it serves. degraded: it serves in part, which nobody
+    waits for. stopped: it rests, and bills nothing.
     failed: it does not recover by itself. ended: it is gone for good, though the API may list it
     for ever. ending: it soon will be.
     """
@@ -99,6 +100,12 @@ class States:
     ended: frozenset[str]
     stopped: frozenset[str] = frozenset()
     ending: frozenset[str] = frozenset()
+    degraded: frozenset[str] = frozenset()
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """From one of these on, a machine's disk may hold data."""
+        return self.running | self.degraded
 
     def rests(self, status: str) -> bool:
         """True for a status that is not left without a request."""

@@ -16,6 +16,7 @@ STATES = States(
     stopped=frozenset({"stopped"}),
     failed=frozenset({"failed"}),
     ended=frozenset({"terminated"}),
+    degraded=frozenset({"degraded"}),
 )
 
 

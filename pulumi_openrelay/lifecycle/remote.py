@@ -95,6 +95,8 @@ class Remote:
         """Secrets that no later answer gives again, by property."""
         self.seen: Row = {}
         """Its row, or its detail, as it was last seen."""
+        self.served = False
+        """True once it was seen to serve as the program waits for, or in part."""
         self.stale: str | None = None
         """The state from before a request, which the API may go on showing for a while."""
 
@@ -182,7 +184,10 @@ class Remote:
         return (self._see(row) if row else None), looked
 
     def _see(self, row: Row) -> Row:
+        states = self.kind.states
         self.caller.hide_told(row)
+        if states is not None and str(row.get("status")) in states.serving:
+            self.served = self.served or self.kind.lacks(row, self.new) is None
         self.seen = row
         return row
 

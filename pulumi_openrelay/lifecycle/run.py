@@ -200,6 +200,7 @@ class Lifecycle:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
                 outputs[TIMEOUT] = call.timeout
+            outputs[SERVED] = served or remote.served
             failed = kind.states is not None and outputs.get("status") in kind.states.failed
             if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
@@ -252,6 +253,8 @@ class Lifecycle:
             inputs = without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
             outputs |= {**self.record.facts(remote.seen), **remote.shown_once, READY: False}
+            if remote.served and SERVED in outputs:
+                outputs[SERVED] = True
             if goes_on and isinstance(reason, TimedOut):
                 reason.advice = f"{RETRY} to go on; CustomTimeouts(update=...) lets it wait longer"
             said = sentences.created(kind.noun, call.name, resource_id, reason)
@@ -286,7 +289,7 @@ class Lifecycle:
             if (
                 kind.states is not None
                 and SERVED in now
-                and now.get("status") in kind.states.running
+                and now.get("status") in kind.states.serving
             ):
                 now[SERVED] = True
             now = without_none(now)

@@ -12,7 +12,9 @@ from pulumi_openrelay.lifecycle.fields import TIMEOUT
 
 from ..simulation.network import SimulatedCall
 from .support import MACHINES, NAME, Program, Stack, create_of, failure, program
+from .test_close_calls import on_answer
 
+CLUSTER = "openrelay:InferenceCluster"
 CAPACITY = {"openrelay": "INSUFFICIENT_GPU_CAPACITY", "relay": "INSTANCES_UNAVAILABLE"}
 
 
@@ -101,6 +103,74 @@ class TestAnUpdateThatGoesOnWithACreate:
         stack.another_hand({"status": status})
         stack.up(program(token, least=True))
         assert TIMEOUT not in stack.record().outputs
+
+
+def changes(stack: Stack) -> list[str]:
+    """The last operation's requests that were to change something."""
+    entries = stack.world.log.entries
+    return [str(entry.operation) for entry in entries if entry.method != "GET"]
+
+
+class TestAClusterThatIsDegraded:
+    """Some of its replicas serve."""
+
+    def stack(self, **changes: Any) -> tuple[Stack, Program]:
+        """A stack whose create, and its wait, were over before the cluster was whole."""
+        stack, of = Stack(CLUSTER), within(5, program(CLUSTER, least=True, **changes))
+        stack.script({"type": "stall"})
+
+        def degrade(body: dict[str, Any]) -> None:
+            stack.world.call("PATCH", f"/_emulator/clusters/{body['id']}", {"status": "degraded"})
+
+        on_answer(stack, "/clusters/create", degrade)
+        said = failure(stack, of)
+        assert "it was not running within 5 s (degraded)" in str(said)
+        assert "it exists and is recorded" in str(said)
+        return stack, of
+
+    def test_it_is_not_ended_by_on_timeout(self) -> None:
+        stack, of = self.stack(on_timeout="delete")
+        assert stack.alive() == stack.recorded() != set()
+        said = failure(stack, of)
+        assert "it exists and is recorded" in str(said)
+        assert stack.alive() == stack.recorded() != set()
+
+    @pytest.mark.parametrize("refreshed", [False, True])
+    def test_one_that_fails_then_is_started_again_in_its_place(self, refreshed: bool) -> None:
+        stack, of = self.stack(on_failure="delete")
+        if refreshed:
+            stack.refresh()
+        stack.another_hand({"status": "failed", "status_reason": "node lost"})
+        stack.refresh()
+        failure(stack, of)  # it stalls
+        assert changes(stack) == ["restartCluster"]
+
+    def test_one_that_a_refresh_saw_so_alone_has_served_too(self) -> None:
+        stack, of = Stack(CLUSTER), within(5, program(CLUSTER, least=True))
+        stack.script({"type": "stall"})
+        assert failure(stack, of) is not None
+        for status in ("degraded", "failed"):
+            stack.another_hand({"status": status})
+            stack.refresh()
+        failure(stack, of)  # it stalls
+        assert changes(stack) == ["restartCluster"]
+
+    def test_one_that_an_update_saw_so_alone_is_not_ended_either(self) -> None:
+        stack, of = Stack(CLUSTER), within(5, program(CLUSTER, least=True, on_timeout=None))
+        stack.script({"type": "stall"})
+        assert failure(stack, of) is not None
+        stack.another_hand({"status": "degraded"})
+        impatient = within(5, program(CLUSTER, least=True, on_timeout="delete"))
+        assert "it exists and is recorded" in str(failure(stack, impatient))
+        assert stack.alive() == stack.recorded() != set()
+
+
+def test_a_vm_that_runs_without_the_ssh_that_is_waited_for_is_ended_by_on_timeout() -> None:
+    stack = Stack("openrelay:Vm", provision_seconds=4.0)
+    wanted = program("openrelay:Vm", least=True, wait_for="ssh", on_timeout="delete")
+    said = failure(stack, within(5, wanted))
+    assert "its SSH server had not answered within 5 s" in str(said)
+    assert "it was ended and bills nothing" in str(said)
 
 
 STOPPED: dict[str, Any] = {"desired_state": "stopped"}
