@@ -75,7 +75,7 @@ class AlikeMaker(Maker):
         while True:
             looked = self._api_time()
             rows = self._rows(self._call.now()).values()
-            row = self._one([row for row in rows if may_be_of(self._kind, row, note)])
+            row = self._one([row for row in rows if may_be_of(self._remote(row["id"]), row, note)])
             if row is not None or looked >= settled:
                 return row
             self._call.wait(2.0)
@@ -92,7 +92,7 @@ class AlikeMaker(Maker):
             self._warn_of(note, self._rows(self._call.now()), set())
 
     def _may_be_of(self, row: Row, note: Note) -> bool:
-        return may_be_of(self._kind, row, note) and not self._is_another_keys(row)
+        return may_be_of(self._remote(row["id"]), row, note) and not self._is_another_keys(row)
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1
@@ -127,7 +127,9 @@ class AlikeMaker(Maker):
     def _new_twins(self) -> list[Row]:
         # A list that lagged behind before the create shows strangers' as new afterwards.
         rows = self._rows(self._call.now()).values()
-        return self._fitting([row for row in rows if may_be_of(self._kind, row, self._note)])
+        return self._fitting(
+            [row for row in rows if may_be_of(self._remote(row["id"]), row, self._note)]
+        )
 
     def _new_unmarked(self, resource_id: str) -> list[Row]:
         """What came up that fits but for its name, where the API tells the name of none: it may
@@ -144,7 +146,7 @@ class AlikeMaker(Maker):
             and kind.called(row) is None
             and kind.is_of_use(row)
             and kind.fits(row, self._inputs)
-            and may_be_of(kind, row, self._note)
+            and may_be_of(self._remote(row["id"]), row, self._note)
         ]
 
     def _fitting(self, rows: Iterable[Row]) -> list[Row]:
@@ -211,7 +213,7 @@ class AlikeMaker(Maker):
     def _warn_of_alikes(self) -> None:
         notes = self._notes_of_others()
         for row in self._fitting(self._rows(self._began).values()):
-            if any(may_be_of(self._kind, row, note) for note in notes):
+            if any(may_be_of(self._remote(row["id"]), row, note) for note in notes):
                 continue  # another resource of this stack looks after it
             made = made_at(self._kind, row)
             if made is not None and self._api_time() - made < RECENT_SECONDS:

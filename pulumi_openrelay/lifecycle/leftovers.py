@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import NotFound
 from . import naming
 from .declare import KINDS
-from .remote import describe
+from .discreet import DiscreetCall
+from .remote import Remote, describe
 from .unrecorded import cut_off, may_be_unrecorded
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str
 
 def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
     notes = session.journal.notes(owner, kind.token)
+    discreet = DiscreetCall(call, kind)
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:
@@ -43,10 +45,11 @@ def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
         name = str(kind.called(row))
         if (kind.token, row["id"]) in session.history.ended or not kind.lives(row):
             continue
+        remote = Remote(session, kind, discreet, row["id"], new={})
         if naming.is_of_stack(owner, name):
             call.warn(
                 f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which no "
                 f"state records any more; end it if nobody needs it"
             )
-        elif any(may_be_unrecorded(kind, row, note) for note in notes):
+        elif any(may_be_unrecorded(remote, row, note) for note in notes):
             call.warn(cut_off(kind, row))

@@ -238,7 +238,7 @@ class Maker:
                 self._call.warn(cut_off(self._kind, row))
 
     def _may_be_of(self, row: Row, note: Note) -> bool:
-        return may_be_unrecorded(self._kind, row, note)
+        return may_be_unrecorded(self._remote(row["id"]), row, note)
 
     def _named(self, made: str) -> Row | None:
         """What the API has named as made, as it is now."""
@@ -422,7 +422,7 @@ class Maker:
         for pause in (*LOOKS_AFTER_A_LOST_ANSWER, *keyless):
             self._call.wait(pause)
             rows = self._new_twins()
-            if len(rows) > 1 and not generated:
+            if rows and not generated and not (len(rows) == 1 and self._is_what_was_asked(rows[0])):
                 raise self._perhaps_anothers(rows)
             if rows:
                 return rows[0]
@@ -459,7 +459,7 @@ class Maker:
                 if self._kind.called(row) != self._name or row["id"] in self._spent:
                     continue
                 new = self._doubted and row["id"] not in self._before
-                mine = new and self._is_what_was_asked(row)
+                mine = new and bool(self._is_what_was_asked(row))
                 mine = mine or (self._has_my_name(row) and self._is_young(row))
                 if row["id"] in self._session.history.anothers(self._call.urn) or not mine:
                     raise self._kind.taken(row)
@@ -479,25 +479,32 @@ class Maker:
             and row["id"] not in self._session.history.anothers(self._call.urn)
             and self._kind.lives(row)
             and self._is_twin(row)
-            and (self._has_my_name(row) or self._is_what_was_asked(row))
+            and (self._has_my_name(row) or self._is_what_was_asked(row) is not False)
         ]
 
-    def _is_what_was_asked(self, row: Row) -> bool:
-        """Whether one of a name that the program gave, and another's may too, was made since the
-        create was sent, and is in everything as that asked."""
-        made, told = made_at(self._kind, row), facts(self._kind, row)
-        return (
-            made is not None
-            and self._note.first - CLOCK_SECONDS <= made <= self._api_time() + CLOCK_SECONDS
-            and all(
-                field.same(self._inputs[name], told[name])
-                for name, field in self._kind.fields.items()
-                if field.in_create and name in told and self._inputs.get(name) is not None
-            )
+    def _is_what_was_asked(self, row: Row) -> bool | None:
+        """Whether one of a name that the program gave, and another's may too, is in everything as
+        the create asked, and was made since that was sent; None where only the latter is not
+        told."""
+        told = facts(self._kind, row)
+        as_asked = all(
+            field.same(self._inputs[name], told[name])
+            for name, field in self._kind.fields.items()
+            if field.in_create and name in told and self._inputs.get(name) is not None
         )
+        made = self._remote(row["id"]).made_at(row) if as_asked else None
+        if made is None:
+            return None if as_asked else False
+        return self._note.first - CLOCK_SECONDS <= made <= self._api_time() + CLOCK_SECONDS
 
     def _perhaps_anothers(self, rows: Sequence[Row]) -> OpenRelayError:
         ids = ", ".join(sorted(row["id"] for row in rows))
+        if len(rows) == 1:
+            return Ambiguous(
+                f"one that this create may have made came up ({ids}), and nothing tells when it "
+                f"was made; it was not touched",
+                f"end it unless somebody else made it, and {RETRY}, or give another name",
+            )
         return Ambiguous(
             f"{len(rows)} that this create may have made came up ({ids}), and nothing tells which "
             f"of them it made; none was touched",
@@ -592,8 +599,10 @@ class Maker:
         note = self._earlier
         if note is None:
             return False
-        came = row["id"] == note.made or may_be_of(self._kind, row, replace(note, made=None))
-        return row["id"] in note.left or (came and not note.recorded)
+        if row["id"] in note.left or note.recorded:
+            return row["id"] in note.left
+        asked = replace(note, made=None)
+        return row["id"] == note.made or may_be_of(self._remote(row["id"]), row, asked)
 
     def ids_before(self, resource_id: str) -> list[str]:
         """What the record of the new one is to tell of what it was before."""

@@ -173,6 +173,14 @@ class Remote:
             self.listed(float("-inf"))
             return None
 
+    def made_at(self, row: Row) -> float | None:
+        """When it was made, in seconds since the epoch, by its row, or by its detail where that
+        does not tell; None where neither does."""
+        made = made_at(self.kind, row)
+        if made is None and self.kind.detail is not None:
+            made = made_at(self.kind, self.find(self.caller.now()) or {})
+        return made
+
     def listed(self, since: float) -> Row | None:
         """Its row of the list, as read at `since` or later."""
         row, _ = self._listed(since)

@@ -452,7 +452,9 @@ class Lifecycle:
             name = str(kind.called(row))
             if row["id"] == note.made or name.startswith(prefix):
                 made.append(row["id"])
-            elif may_be_unrecorded(kind, row, note):
+                continue
+            remote = Remote(self.session, kind, call, row["id"], new={})
+            if may_be_unrecorded(remote, row, note):
                 made.append(f"perhaps {name} ({row['id']})")
         settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
         return made if made or settled else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .declare import made_at
+from ..errors import Interrupted, OpenRelayError
 from .remote import describe
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
     from .journal import Note
+    from .remote import Remote
 
 LATEST_SECONDS = 600.0
 """How long after it was sent a create may still do its work."""
@@ -18,26 +19,34 @@ CLOCK_SECONDS = 5.0
 differ, and each tells whole seconds."""
 
 
-def may_be_of(kind: Kind, row: Row, note: Note) -> bool:
-    """Whether the create that the note is about may have made it."""
+def may_be_of(remote: Remote, row: Row, note: Note, *, untold: bool = False) -> bool:
+    """Whether the create that the note is about may have made it, the remote of this row. untold:
+    what holds where the API does not tell when it was made."""
     if note.made is not None or note.found is not None:
         return bool(row["id"] == note.made)
-    made = made_at(kind, row)
-    return (
-        row["id"] not in note.before
-        and made is not None
-        and note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
-    )
+    if row["id"] in note.before:
+        return False
+    made = remote.made_at(row)
+    if made is None:
+        return untold
+    return note.first - CLOCK_SECONDS <= made <= note.last + LATEST_SECONDS
 
 
-def may_be_unrecorded(kind: Kind, row: Row, note: Note) -> bool:
-    """The same of what no state is known to have recorded. A thing that must have a name has the
-    one that was asked for, which another's may have too."""
-    if kind.alike:
-        return may_be_of(kind, row, note)
+def may_be_unrecorded(remote: Remote, row: Row, note: Note) -> bool:
+    """The same of what no state is known to have recorded, for a warning: what cannot be told may
+    be. A thing that must have a name has the one that was asked for, which another's may have
+    too."""
+    kind = remote.kind
     of_the_name = note.name is not None and note.name == kind.called(row)
-    told = note.made is not None or of_the_name
-    return told and not note.recorded and may_be_of(kind, row, note)
+    told = kind.alike or note.made is not None or of_the_name
+    if not told or (note.recorded and not kind.alike):
+        return False
+    try:
+        return may_be_of(remote, row, note, untold=not kind.alike)
+    except Interrupted:
+        raise
+    except OpenRelayError:
+        return True
 
 
 def cut_off(kind: Kind, row: Row) -> str:

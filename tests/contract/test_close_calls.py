@@ -30,6 +30,7 @@ from .support import (
     failure,
     program,
     resolved,
+    without_dates,
 )
 from .test_bad_days import one_replacement
 
@@ -484,18 +485,7 @@ def test_a_webhook_replaced_on_demand_twice_after_a_kill_is_one() -> None:
 @pytest.mark.parametrize("token", [VM, CLUSTER])
 def test_a_leftover_is_ended_though_the_list_does_not_say_when_it_was_made(token: str) -> None:
     stack = Stack(token)
-    handle = stack.world.handle
-
-    def handled(request: Request) -> Answer:
-        answer = handle(request)
-        if request.method != "GET" or not request.path.endswith(("/vms", "/clusters")):
-            return answer
-        page = json.loads(answer.body)
-        for row in page["items"]:
-            del row["createdAt"]
-        return replace(answer, body=json.dumps(page).encode())
-
-    answer_by(stack, handled)
+    without_dates(stack, "/(vms|clusters)$")
     stack.death = Death(create_request(token, least=True), after_the_work=True)
     assert failure(stack, program(token, least=True)) is not None
     stack.death = None

@@ -22,6 +22,7 @@ from .support import (
     failure,
     program,
     resolved,
+    without_dates,
 )
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
@@ -142,6 +143,75 @@ def test_the_end_of_the_stack_tells_of_it(token: str) -> None:
     stack, (left,) = killed(token)
     (warning,) = of_leftovers(stack)
     assert f"web ({left}" in warning
+
+
+class TestWhereNoListSaysWhenItWasMade:
+    """It need not; the machine itself does."""
+
+    LISTS = "/(vms|clusters)$"
+
+    @pytest.mark.parametrize("how", ["lose_answer", "error_after_work"])
+    def test_what_a_lost_answer_made_is_gone_on_with(self, how: str) -> None:
+        stack = Stack(CLUSTER)
+        without_dates(stack, self.LISTS)
+        stack.world.faults.add({"match": {"path_regex": create_of(CLUSTER)}, "action": how})
+        stack.up(web(CLUSTER))
+        stack.assert_nothing_lost()
+
+    def test_of_a_strangers_of_the_name_another_is_made_beside_it(self) -> None:
+        stack = Stack(CLUSTER)
+        stranger = Stack(CLUSTER, "stranger", beside=stack)
+        stranger.up(web(CLUSTER))
+        stack.scheduler.clock.advance(60)
+        without_dates(stack, self.LISTS)
+        stack.world.settings.change({"list_lag_seconds": 75.0})  # it shows while we look
+        stack.world.faults.drop("POST", create_of(CLUSTER))
+        stack.up(web(CLUSTER))
+        assert f"/v1/clusters/{stranger.record().id}/detail" in stack.asked
+        assert stack.alive() == stranger.recorded() | stack.recorded()
+
+    def test_where_nothing_says_so_another_is_not_made_either(self) -> None:
+        stack = Stack(CLUSTER)
+        without_dates(stack, "clusters")
+        stack.world.faults.lose_answer("POST", create_of(CLUSTER))
+        said = failure(stack, web(CLUSTER))
+        (made,) = stack.alive()
+        assert said == (
+            f"inference cluster '{NAME}': one that this create may have made came up ({made}), and "
+            f"nothing tells when it was made; it was not touched; whether it was created is "
+            f"unknown; end it unless somebody else made it, and run `pulumi up` again, or give "
+            f"another name"
+        )
+        assert f"exists already ({made})" in str(failure(stack, web(CLUSTER)))
+        assert stack.alive() == {made}
+
+    @pytest.mark.parametrize("silent", [LISTS, "(vms|clusters)"], ids=["the list", "nobody"])
+    @pytest.mark.parametrize("token", NAMED_MACHINES)
+    def test_a_killed_one_is_told_of(self, token: str, silent: str) -> None:
+        stack, (left,) = killed(token)
+        without_dates(stack, silent)
+        (warning,) = of_leftovers(stack)
+        assert f"web ({left}" in warning
+        stack.up(web(token, name="web2"))
+        (warning,) = told(stack)
+        assert f"web ({left}" in warning
+        assert stack.alive() == {left} | stack.recorded()
+
+    @pytest.mark.parametrize("token", NAMED_MACHINES)
+    def test_a_killed_one_is_told_of_though_it_cannot_be_asked(self, token: str) -> None:
+        stack, (left,) = killed(token)
+        without_dates(stack, self.LISTS)
+        stack.world.faults.status(403, "GET", "/detail$", times=None)
+        (warning,) = of_leftovers(stack)
+        assert f"web ({left}" in warning
+
+    @pytest.mark.parametrize("token", NAMED_MACHINES)
+    def test_what_was_made_long_after_is_not(self, token: str) -> None:
+        stack, _ = killed(token, after_the_work=False)
+        stack.scheduler.clock.advance(3600)
+        Stack(token, "stranger", beside=stack).up(resolved(stack, web(token)))
+        without_dates(stack, self.LISTS)
+        assert of_leftovers(stack) == []
 
 
 class TestNothingIsToldOf:
