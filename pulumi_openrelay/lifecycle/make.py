@@ -295,7 +295,7 @@ class Maker:
                 # With a key it was repeated often enough already.
                 patience.count_or_raise(error, most=1 if self._kind.create.idempotent else 3)
             except Conflict as error:
-                found = None if self._kind.create.idempotent else self._in_the_way()
+                found = None if self._kind.create.idempotent else self._in_the_way(error)
                 if found is not None:
                     return found
                 if not self._make_room(error):
@@ -428,20 +428,22 @@ class Maker:
                 return rows[0]
         return None
 
-    def _in_the_way(self) -> Row | None:
+    def _in_the_way(self, error: Conflict) -> Row | None:
         """What made the API refuse a create, where it is this resource's own; a list that lagged
         behind did not show it before. Raises OpenRelayError where it is another's."""
         for pause in LOOKS_AFTER_A_LOST_ANSWER:
             self._call.wait(pause)
-            rows = self._rows(self._call.now()).values()
-            living = [r for r in rows if self._kind.lives(r) and r["id"] != self._replaced_id]
+            rows = self._rows(self._call.now())
+            self._refuse_beside_replaced(rows, error)
+            living = [r for r in rows.values() if self._kind.lives(r)]
+            living = [r for r in living if r["id"] != self._replaced_id]
             for row in living:
                 own = self._has_my_name(row) and self._is_twin(row)
                 if own and self._kind.is_of_use(row):
                     return row
             for row in living:
                 if self._is_twin(row) and row["id"] not in self._spent:
-                    raise self._kind.taken(row)
+                    raise self._taken(row)
             if any(self._is_twin(row) for row in self.left):
                 return None
         return None
@@ -455,20 +457,44 @@ class Maker:
         until = self._call.now() + (SETTLE_SECONDS if of_the_name else 0.0)
         while True:
             looked = self._call.now()
-            for row in self._rows(looked).values():
+            rows = self._rows(looked)
+            self._refuse_beside_replaced(rows, error)
+            for row in rows.values():
                 if self._kind.called(row) != self._name or row["id"] in self._spent:
                     continue
                 new = self._doubted and row["id"] not in self._before
                 mine = new and bool(self._is_what_was_asked(row))
                 mine = mine or (self._has_my_name(row) and self._is_young(row))
                 if row["id"] in self._session.history.anothers(self._call.urn) or not mine:
-                    raise self._kind.taken(row)
+                    raise self._taken(row)
                 self._end(row["id"])
                 return
             if looked >= until:
                 error.outcome_unknown = bool(of_the_name)
                 raise error
             self._call.wait(2.0)
+
+    def _refuse_beside_replaced(self, rows: Rows, error: ApiError) -> None:
+        """Raise OpenRelayError where what made the API refuse a create is the one to be replaced:
+        the engine may ask for another though diff did not, as with `replace_on_changes`."""
+        kind, row = self._kind, rows.get(self._replaced_id or "")
+        if row is None or not kind.lives(row) or not self._is_twin(row):
+            return
+        if kind.unique_names or kind.deletes_first(facts(kind, row), self._inputs):
+            raise OpenRelayError(
+                f"{error.what}, and the one that it is to replace is in its way ({row['id']})",
+                f"set delete_before_replace{', leave name out' if kind.unique_names else ''}, or "
+                f"take back what asks for another, such as replace_on_changes",
+            )
+
+    def _taken(self, row: Row) -> OpenRelayError:
+        """What to say of the one that made the API refuse a create."""
+        if row["id"] not in self._session.history.anothers(self._call.urn):
+            return self._kind.taken(row)
+        return OpenRelayError(
+            f"another resource of this program has it already ({row['id']})",
+            "refer to that one's `.id` in place of this one, or make this one differ from it",
+        )
 
     def _new_twins(self) -> list[Row]:
         return [

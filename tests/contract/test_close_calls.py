@@ -651,6 +651,25 @@ class TestAdopt:
         theirs.scheduler.clock.advance(60)
         assert theirs.alive() == {ids[0], ids[-1]}
 
+    @pytest.mark.parametrize("adopt", [None, True])
+    def test_a_key_that_another_resource_of_the_program_has_is_said_to_be_its(
+        self, adopt: bool | None
+    ) -> None:
+        mine = Stack(SSH_KEY, "mine")
+        if adopt:
+            mine.up(program(SSH_KEY, least=True))
+        stack = Stack(SSH_KEY, "theirs", beside=mine)
+        both = program(SSH_KEY, least=True, adopt=adopt)
+        stack.up(both)
+        both["other"] = both[NAME]
+        said = failure(stack, both)
+        assert said == (
+            f"SSH key 'other': another resource of this program has it already "
+            f"({stack.record().id}); nothing was created; refer to that one's `.id` in place of "
+            f"this one, or make this one differ from it"
+        )
+        assert stack.alive() == stack.recorded()
+
     def test_a_name_that_no_second_one_may_have_is_not_said_to_be_adoptable(self) -> None:
         mine = Stack(CLUSTER, "mine")
         mine.up(program(CLUSTER, least=True, name="shared"))

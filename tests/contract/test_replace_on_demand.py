@@ -457,3 +457,52 @@ def test_one_that_its_own_create_gave_back_is_not_said_to_be_anothers_leftover(t
     {"up": lambda: stack.up(named), "destroy": stack.destroy}[then]()
 
     assert not [said for said in stack.engine.warnings if recorded in said]
+
+
+class TestAReplacementThatTheEngineAsksFor:
+    """As by `replace_on_changes`, of what the API allows only once: diff has named the old one."""
+
+    UNIQUE = pytest.mark.parametrize(
+        ("token", "leave"), [(KEY, ""), ("relay:ApiKey", ", leave name out")]
+    )
+
+    def replaced(self, stack: Stack, *, first: bool) -> str:
+        """The id of the new one. first: whether the old one is deleted before it is made."""
+        old = stack.record()
+        owner = {"__owner": stack.engine.owner}
+
+        def made() -> str:
+            life, _ = stack.life()
+            assert not life.diff(old.id, old.inputs, old.outputs, old.inputs)[0].replaces
+            inputs, _ = life.check({}, {**stack.example.inputs, **owner})
+            if first:
+                life.delete(old.id, old.outputs)
+            return life.create(inputs)[0]
+
+        return stack.run(made)
+
+    @UNIQUE
+    def test_it_is_said_at_once_what_is_in_its_way(self, token: str, leave: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        old, began = stack.record().id, stack.scheduler.clock.seconds
+        with pytest.raises(Failed) as failed:
+            self.replaced(stack, first=False)
+        said = str(failed.value)
+        assert said.startswith(f"{KINDS[token].noun} '{NAME}': the API refused ")
+        assert said.endswith(
+            f", and the one that it is to replace is in its way ({old}); nothing was created; set "
+            f"delete_before_replace{leave}, or take back what asks for another, such as "
+            f"replace_on_changes"
+        )
+        assert stack.scheduler.clock.seconds - began < 2.0
+        assert stack.up(program(token)) == []
+        stack.assert_nothing_lost()
+
+    @UNIQUE
+    def test_it_is_made_where_the_old_one_is_deleted_before(self, token: str, leave: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token))
+        old = stack.record().id
+        new = self.replaced(stack, first=True)
+        assert stack.alive() == {new} != {old}
