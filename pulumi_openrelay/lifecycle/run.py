@@ -341,8 +341,14 @@ class Lifecycle:
             if (kind.token, left) not in self.session.history.ended:
                 self._warn_of_left(left)
         if self.session.history.own_id(call.urn) in (None, resource_id):
-            self._warn_of_note(resource_id, outputs)
-            self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
+            owner, journal = str(outputs.get(OWNER)), self.session.journal
+            note = self._note_beside(resource_id, outputs)
+            if note is not None and note.made is not None and note.recorded:
+                # A delete of its own is to come; without one, the end of the stack tells of it.
+                journal.write(owner, call.urn, replace(note, recorded=False))
+            else:
+                self._warn_of_note(resource_id, outputs)
+                journal.forget(owner, call.urn)
 
     # Steps of the above
 
@@ -417,10 +423,17 @@ class Lifecycle:
             return None
         return self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
 
-    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
-        """Warn of what a create that was cut off may have made in place of the recorded one."""
+    def _note_beside(self, resource_id: str, outputs: Bag) -> Note | None:
+        """The note of a create in place of the recorded one, None where there is none."""
         note = self._note(outputs)
         if note is None or resource_id not in note.before or resource_id == note.made:
+            return None
+        return note
+
+    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
+        """Warn of what a create that was cut off may have made in place of the recorded one."""
+        note = self._note_beside(resource_id, outputs)
+        if note is None:
             return
         which = f": {note.made}" if note.made else ""
         if not self.kind.alike:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.sentences import Failed
 
 from .examples import EXAMPLES, RTX_4090
@@ -506,3 +507,47 @@ class TestAReplacementThatTheEngineAsksFor:
         old = stack.record().id
         new = self.replaced(stack, first=True)
         assert stack.alive() == {new} != {old}
+
+
+class TestAnOldOneThatCouldNotBeDeletedYet:
+    """The engine has recorded both, and a destroy deletes each."""
+
+    def both(self, token: str, **changes: Any) -> tuple[Stack, str]:
+        """A stack that records the old one and the new one, whose id is told."""
+        stack = Stack(token)
+        stack.up(program(token, least=True, **changes))
+        old = stack.record().id
+        stack.world.faults.status(403, "POST", f"{old}/terminate$")
+        stack.world.faults.status(403, "DELETE", f"{old}$")
+        changes |= one_replacement(token)
+        assert "could not be deleted" in str(failure(stack, program(token, least=True, **changes)))
+        stack.world.faults.clear()
+        stack.engine.warnings.clear()
+        return stack, stack.record().id
+
+    @pytest.mark.parametrize("token", REPLACED)
+    def test_the_new_one_is_not_said_to_be_what_a_run_was_cut_off_at(self, token: str) -> None:
+        stack, _ = self.both(token)
+        owner = stack.engine.owner
+        stack.destroy()
+        assert stack.engine.warnings == []
+        assert stack.journal.left(owner) == []
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("token", MACHINES)
+    def test_the_end_of_the_stack_tells_of_the_new_one_where_its_record_was_lost(
+        self, token: str
+    ) -> None:
+        stack, new = self.both(token, name=None if token == INSTANCE else "web")
+        stack.engine.state = [record for record in stack.engine.state if record.id != new]
+
+        def end() -> list[str]:
+            life, call = stack.life()
+            for record in stack.engine.state:
+                if record.name == NAME:
+                    life.delete(record.id, record.outputs)
+            warn_of_leftovers(life.session, stack.kind.service, call, stack.engine.owner)
+            return call.warnings
+
+        (warning,) = stack.run(end)
+        assert new in warning
