@@ -40,7 +40,8 @@ def _noun(kind: Kind) -> str:
 def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str) -> dict[str, Any]:
     """One resource of the file. name: the resource's name in the program.
 
-    Raises lifecycle.sentences.Failed where there is none with this id.
+    Raises lifecycle.sentences.Failed where there is none with this id, and OpenRelayError for a
+    setting of the account that is not set.
     """
     reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
@@ -57,6 +58,12 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     # The API's way of saying "none", such as a count of 0, is none that a program could give.
     refused = {problem for problem, _ in check(kind, given)[1]}
     inputs = {key: value for key, value in given.items() if key not in refused}
+    required = [field.name for field in kind.fields.values() if field.required]
+    if kind.singleton and not all(name in inputs for name in required):
+        raise OpenRelayError(
+            f"the account has no {kind.noun} to import ({', '.join(required)} is not set)",
+            "declare it in the program, which sets it",
+        )
     return {
         "type": f"pulumi-python:dynamic/{kind.token}",
         "name": name,

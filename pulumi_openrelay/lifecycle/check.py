@@ -46,6 +46,10 @@ def check(kind: Kind, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Pr
     if not problems:
         unknown = {name for name, value in inputs.items() if has_unknown(value)}
         problems.extend(kind.problems(inputs, lambda *names: unknown.isdisjoint(names)))
+        if inputs.get("adopt") is True and inputs.get(kind.adopted_by) is None:
+            problems.append(
+                ("adopt", f"needs the {kind.adopted_by} of the {kind.noun} to take over")
+            )
     return inputs, problems
 
 

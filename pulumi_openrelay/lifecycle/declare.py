@@ -158,6 +158,8 @@ class Kind:
     one it is."""
     unique_names: ClassVar[bool] = False
     """True where a create of a name that is taken is refused with a plain 400."""
+    adopted_by: ClassVar[str] = "name"
+    """The input by which `adopt` knows what to take over, where the kind has `adopt`."""
     key_advice: ClassVar[str | None] = None
     """What to do where it cannot be told which API key has made a thing."""
     shown_once: ClassVar[bool] = False

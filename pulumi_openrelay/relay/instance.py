@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -13,6 +12,7 @@ from ..api.pages import Pages
 from ..errors import Interrupted, OpenRelayError
 from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Kind, Listed, Row, States
 from ..lifecycle.fields import NAME, In, Out, output, replaces, setting
+from ..lifecycle.url import not_a_url
 from ..resources.machine import Machine
 from ..resources.ssh_key import fingerprint, not_a_key, same_key
 from .api_key import ApiKeyKind, may_be
@@ -41,15 +41,6 @@ def _unmarked(url: str) -> str:
 
 def _same_url(old: str, new: str) -> bool:
     return _unmarked(old) == _unmarked(new)
-
-
-def _not_a_url(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    return None if good and url.isprintable() and " " not in url else "should be an http(s) URL"
 
 
 def _not_hours(hours: float) -> str | None:
@@ -98,7 +89,7 @@ class Instance(Machine, module="relay", name="Instance"):
         default=None, readable=False, problem=_not_hours
     )
     """After how many hours it ends by itself, for a prescription that has a `lifetime`."""
-    webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=_not_a_url)
+    webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=not_a_url)
     """Where its events are sent. A query `pulumi=<mark>` is added."""
     wait_for: In[Literal["ready", "none"] | None] = setting(default=None, absent="ready")
     """What a create waits for: `ready` or `none`. Default: `ready`. How long: `customTimeouts`,

@@ -167,8 +167,6 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
             yield "resource_size", "is for replicas without GPUs: leave it out, or gpu_model_id"
         if inputs.get("gpus_per_replica") is not None and inputs.get("gpu_model_id") is None:
             yield "gpu_model_id", "is required with gpus_per_replica"
-        if inputs.get("adopt") is True and inputs.get("name") is None:
-            yield "adopt", "needs the name of the cluster to take over"
 
     def size(self, inputs: Inputs) -> int | None:
         replicas, each = inputs.get("replica_count"), inputs.get("gpus_per_replica")

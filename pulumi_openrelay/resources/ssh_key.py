@@ -113,6 +113,7 @@ class SshKeyKind(Kind, resource=SshKey):
     create = Create("/v1/orgs/{org}/ssh-keys/create")
     # A VM that is being terminated holds its keys a moment longer.
     delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
+    adopted_by = "public_key"
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         return {**super().body(inputs), "publicKey": inputs["public_key"].strip()}

@@ -265,8 +265,6 @@ class VmKind(MachineKind, resource=Vm):
             )
         if inputs.get("wait_for") == "ssh" and inputs.get("desired_state") == "stopped":
             yield "wait_for", "cannot be ssh where desired_state is stopped"
-        if inputs.get("adopt") is True and inputs.get("name") is None:
-            yield "adopt", "needs the name of the VM to take over"
 
     def not_offered(
         self, inputs: Inputs, known: Any, catalog: Catalog

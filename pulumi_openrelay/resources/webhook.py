@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
 from ..lifecycle.fields import In, InList, Out, output, setting, updates
+from ..lifecycle.url import not_a_url
 from ..resource import Resource
 
 if TYPE_CHECKING:
@@ -48,15 +48,6 @@ def _same_events(old: list[str], new: list[str]) -> bool:
     return set(old) == set(new) or (empty and {*old, *new} >= BY_DEFAULT)
 
 
-def _not_a_url(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket without its pair, a port that is none
-        fine = False
-    return None if fine else "should be an http(s) URL"
-
-
 class Webhook(Resource, module="openrelay", name="Webhook"):
     """A URL that gets a signed POST for every event that it lists.
 
@@ -66,7 +57,7 @@ class Webhook(Resource, module="openrelay", name="Webhook"):
     API: `createOrgWebhook`, `updateOrgWebhook`, `toggleOrgWebhook`, `regenerateOrgWebhookSecret`.
     """
 
-    url: In[str] = updates(problem=_not_a_url)
+    url: In[str] = updates(problem=not_a_url)
     """Where deliveries are sent: an http(s) URL."""
     name: In[str | None] = updates(default=None, min_length=1)
     """What the webhook is called. Default: made of the resource's name."""
@@ -79,8 +70,9 @@ class Webhook(Resource, module="openrelay", name="Webhook"):
     """Any text or number: another one regenerates the signing secret; the first value, and leaving
     it out again, does not. Default: None."""
     adopt: In[bool | None] = setting(default=None, absent=False)
-    """Take over an existing webhook of the same name instead of failing; its secret stays as it is,
-    and unknown here until `secret_version` changes from one value to another. Default: False."""
+    """Take over an existing webhook of the same `name` instead of failing; its secret stays as it
+    is, and unknown here until `secret_version` changes from one value to another. Default:
+    False."""
 
     secret: Out[str | None] = output(secret=True, readable=False)
     """The signing secret, `whsec_...`; None where the API never showed it to this stack."""

@@ -290,3 +290,32 @@ class TestWhatThePricingDoesNotHave:
         inputs = {"resource_size": "x", "gpu_model_id": "y", "disk_size_gb": 10**9}
         offered = kind.not_offered(inputs, lambda *_: True, {"/v1/pricing": pricing})
         assert list(offered) == []
+
+
+@pytest.mark.parametrize("token", [t for t in TOKENS if "adopt" in KINDS[t].fields])
+def test_adopt_is_refused_without_that_by_which_it_finds_what_to_take_over(token: str) -> None:
+    kind, stack = KINDS[token], needed(token)
+    given = stack.resolved({**EXAMPLES[token].inputs, "adopt": True})
+
+    def check(**changes: Any) -> list[tuple[str, str]]:
+        inputs = {n: v for n, v in {**given, **changes}.items() if v is not None}
+        return stack.run(lambda: stack.life()[0].check({}, inputs)[1])
+
+    by = kind.adopted_by
+    assert check() == check(**{by: UNKNOWN}) == []
+    refused = check(**{by: None})
+    if not kind.fields[by].required:
+        assert refused == [("adopt", f"needs the {by} of the {kind.noun} to take over")]
+    assert by in " ".join(f"{name} {reason}" for name, reason in refused)
+
+
+@pytest.mark.parametrize("url", ["https://a b/c", "https://a.example.com/c\n", "https://a.b/\x00"])
+@pytest.mark.parametrize(
+    ("token", "name"), [("openrelay:Webhook", "url"), ("relay:Instance", "webhook_url")]
+)
+def test_a_url_with_a_space_or_a_line_break_is_none(token: str, name: str, url: str) -> None:
+    stack = needed(token)
+    given = stack.resolved({**EXAMPLES[token].inputs, name: url})
+    assert stack.run(lambda: stack.life()[0].check({}, given)[1]) == [
+        (name, "should be an http(s) URL")
+    ]

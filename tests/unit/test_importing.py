@@ -14,7 +14,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay import SshKey
 from pulumi_openrelay.cli.imports import import_
-from pulumi_openrelay.emulator import ServedWorld, World, serve
+from pulumi_openrelay.emulator import ServedWorld, World, serve, serve_relay
 from pulumi_openrelay.errors import OpenRelayError
 from pulumi_openrelay.importing import kind_of
 from pulumi_openrelay.lifecycle.declare import KINDS
@@ -205,6 +205,29 @@ class TestCommand:
         result = run(what, "--all")
         assert result.exit_code == 1
         assert result.output == f"Error: no API key is configured; set {variable}\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "nothing", "name"),
+    [
+        ("model-allowlist", "/v2/customer/model-allowlist", {"model_allowlist": None}, "models"),
+        ("account-settings", "/v2/customer/profile", {}, "warning_threshold"),
+    ],
+)
+def test_a_setting_that_is_not_set_is_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, what: str, path: str, nothing: dict[str, Any], name: str
+) -> None:
+    """Pulumi would call the entry, which lacks what a program must give, a bug of ours."""
+    with serve_relay(keys=["relay_sk_local"]) as account:
+        monkeypatch.setenv("RELAY_BASE_URL", account.url)
+        monkeypatch.setenv("RELAY_API_KEY", "relay_sk_local")
+        account.world.faults.status(200, "GET", f"{path}$", times=None, body=nothing)
+        result = run(what, "account")
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: the account has no {what.replace('-', ' ')} to import ({name} is not set); "
+        f"declare it in the program, which sets it\n"
+    )
 
 
 class TestPulumisOwnWay:
