@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import Ambiguous
+from ..errors import Ambiguous, Conflict
 from .declare import made_at
 from .make import Maker
 from .remote import SETTLE_SECONDS, describe
@@ -99,6 +99,11 @@ class AlikeMaker(Maker):
         row = super()._send(attempt)
         self._session.history.made.add(str(row["id"]))
         return row
+
+    def _in_the_way(self, error: Conflict) -> Row | None:
+        """Nothing: one that is just like it is in nobody's way."""
+        del error
+        return None
 
     def _look_for_lost(self) -> Row | None:
         """Looks as long as a list may lag behind, since a second create would be a second one."""

@@ -22,6 +22,7 @@ from ..config import REVIEW_KEY
 from ..errors import RETRY, Interrupted, MachineFailed, MachineGone, OpenRelayError, TimedOut, cut
 from . import naming, sentences
 from .alike import AlikeMaker
+from .attempts import end_left
 from .check import Problem, check
 from .declare import Kind, Row
 from .diff import Changes, diff
@@ -29,7 +30,7 @@ from .discreet import DiscreetCall
 from .fields import LEFT, MADE, NAME, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
 from .guard import Guard
 from .journal import Note
-from .make import Maker, end_left
+from .make import Maker
 from .record import Bag, Record, without_none
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded

@@ -78,6 +78,24 @@ def make_another(stack: Stack, ending: str, *, at: int = 1, **others: Any) -> li
     return made
 
 
+def test_a_refused_create_of_what_has_no_name_is_told_in_the_apis_words() -> None:
+    """One just like it is there; it is in nobody's way."""
+    stack = Stack(INSTANCE)
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if request.method != "POST" or not request.path.endswith("/instances"):
+            return answer
+        told = {"error": {"code": "BUSY", "message": "The account is being moved."}}
+        return replace(answer, status=409, body=json.dumps(told).encode())
+
+    answer_by(stack, handled)
+    said = failure(stack, program(INSTANCE, least=True))
+    assert "The account is being moved" in str(said)
+    assert "None" not in str(said)
+
+
 class TestAKeyOfAnotherOrganization:
     """To it, the API says, nothing of the stack is there."""
 
