@@ -13,9 +13,11 @@ import asyncio
 import atexit
 import contextlib
 import functools
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -229,7 +231,8 @@ def _tell(lines: list[str]) -> None:
 @atexit.register
 def _tell_the_rest() -> None:
     """Of a program that has failed."""
-    with contextlib.suppress(Exception):  # the engine may have ended
+    # The engine may have ended, or end the program right now.
+    with contextlib.suppress(Exception, KeyboardInterrupt):
         for lines in list(_lines.values()):
             _tell(lines)
 
@@ -252,7 +255,25 @@ def end_quietly() -> None:
             show(kind, error, trace)
 
     sys.excepthook = hook
+    _take_one_interrupt()
     _wait_for_the_end_without_a_thread()
+
+
+def _take_one_interrupt() -> None:
+    """The engine may send a second SIGINT, which would end the program anywhere in its end, with a
+    traceback. A handler that the program has by itself stays."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    ends = False
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal ends
+        if not ends:
+            ends = True
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
 
 
 def _wait_for_the_end_without_a_thread() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,9 +71,12 @@ class TestDebugLines:
         program._debug_now("outside of a loop")
         assert told == ["registered", "completed", "outside of a loop"]
 
-    def test_an_engine_that_has_ended_is_no_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("end", [RuntimeError("no engine"), KeyboardInterrupt()])
+    def test_an_engine_that_ends_is_no_error(
+        self, monkeypatch: pytest.MonkeyPatch, end: BaseException
+    ) -> None:
         def gone(_line: str) -> None:
-            raise RuntimeError("no engine")
+            raise end
 
         monkeypatch.setattr(log, "debug", gone)
         loop = asyncio.new_event_loop()
@@ -78,8 +85,11 @@ class TestDebugLines:
             program._debug("last words")
 
         loop.run_until_complete(main())
-        program._tell_the_rest()
         loop.close()
+        try:
+            program._tell_the_rest()
+        except KeyboardInterrupt:  # which would end all tests
+            pytest.fail("a traceback")
 
     def test_one_outside_of_a_program_or_about_a_resource_goes_the_sdks_way(
         self, told: list[str]
@@ -254,3 +264,71 @@ def test_a_program_that_waits_for_the_engine_is_held_by_no_thread(
     assert loop.run_until_complete(main())
     loop.close()
     monitor.ends[0](None)  # an answer that comes after the program has ended is no error
+
+
+INTERRUPTED = """
+import os, signal, sys
+import pulumi_openrelay
+
+def again(frame, event, _):
+    # Wherever its end calls or leaves a function of this package.
+    if event in ("call", "return") and frame.f_code.co_filename.endswith("program.py"):
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.setprofile(again)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+WHOSE_HANDLER = """
+import signal, sys, threading
+own = signal.default_int_handler
+if sys.argv[1] == "own":
+    own = lambda *_: None
+    signal.signal(signal.SIGINT, own)
+
+def load():
+    import pulumi_openrelay
+
+if sys.argv[1] == "thread":
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+    assert "pulumi_openrelay" in sys.modules
+else:
+    load()
+assert signal.getsignal(signal.SIGINT) is own
+"""
+
+
+def ended(file: Path, source: str, *args: str) -> tuple[int, str]:
+    """What a program ends with, and all that it prints. Whoever runs the tests may ignore
+    SIGINT."""
+    file.write_text(source)
+    done = subprocess.run(
+        [sys.executable, str(file), *args],
+        cwd=Path(__file__).parents[2],
+        env={"PYTHONPATH": str(Path(program.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    return done.returncode, done.stdout
+
+
+class TestInterrupts:
+    def test_a_program_that_the_engine_interrupts_again_and_again_ends_without_a_traceback(
+        self, tmp_path: Path
+    ) -> None:
+        host = tmp_path / "pulumi-language-python-exec"
+        assert ended(host, INTERRUPTED) == (-signal.SIGINT, "")
+
+    def test_a_process_of_the_users_keeps_its_ctrl_c(self, tmp_path: Path) -> None:
+        """Such as one that runs programs by the Automation API."""
+        assert ended(tmp_path / "deploy.py", WHOSE_HANDLER, "python's") == (0, "")
+
+    @pytest.mark.parametrize("whose", ["own", "thread"])
+    def test_a_program_keeps_a_handler_of_its_own(self, tmp_path: Path, whose: str) -> None:
+        host = tmp_path / "pulumi-language-python-exec"
+        assert ended(host, WHOSE_HANDLER, whose) == (0, "")
