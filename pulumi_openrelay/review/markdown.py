@@ -264,7 +264,7 @@ def _who(resources: Sequence[str], noun: str = "") -> str:
 
 def code(text: str) -> str:
     """A word as it stands in a program; nobody is mentioned by it, and no markup works in it."""
-    return f"`{words.one_line(text, 100).replace('`', chr(39))}`"
+    return f"`{words.one_line(text, 100).replace('`', chr(39)) or '?'}`"
 
 
 def escape(text: str, longest: int = 200) -> str:
@@ -277,6 +277,6 @@ def escape(text: str, longest: int = 200) -> str:
 
 
 def _inert(text: str) -> str:
-    text = re.sub(r"([\\*\[\]<>|~#]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    text = re.sub(r"([\\*\[\]<>|~#&]|(?<!\w)_|_(?!\w))", r"\\\1", text)
     text = re.sub(r"(?i)\b(www)\.", "\\1\u200b.", text)
     return text.replace("@", "@\u200b").replace("://", ":\u200b//")

@@ -18,6 +18,7 @@ def render(review: Review) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_seen,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -32,9 +33,14 @@ def render(review: Review) -> str:
     )
 
 
+def _seen(value: object) -> object:
+    """What a page shows of a value; markup is made of what is seen already."""
+    return words.seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _prose(text: str) -> Markup:
     """Text in which what stands between backticks is code."""
-    parts = text.split("`")
+    parts = words.seen(text).split("`")
     if len(parts) % 2 == 0:  # an odd backtick is only a backtick
         parts[-2:] = ["`".join(parts[-2:])]
     return Markup().join(

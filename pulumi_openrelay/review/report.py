@@ -170,7 +170,8 @@ class Review:
         }
 
     def to_json(self) -> str:
-        return json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
+        """Exact, and in ASCII: what nobody would see stands there as `\\u202e`."""
+        return json.dumps(self.as_json(), indent=2) + "\n"
 
     def _steps(self, action: Action) -> list[Step]:
         return [step for step in self.plan.resources if step.action is action]

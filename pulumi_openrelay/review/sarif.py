@@ -19,6 +19,7 @@ from typing import Any
 from ..policies import RULES
 from ..policies.message import Severity
 from ..policies.of_reviews import OF_REVIEWS
+from . import words
 from .findings import Effect, Reason
 from .report import Review
 
@@ -86,7 +87,7 @@ def _result(reason: Reason, index: int, places: _Places) -> dict[str, Any]:
         "ruleId": reason.rule,
         "ruleIndex": index,
         "level": _level(reason),
-        "message": {"text": f"{who}{reason.message}"},
+        "message": {"text": words.seen(f"{who}{reason.message}")},
         "locations": [location],
         # What tells one finding from another, in any later commit.
         "partialFingerprints": {"rule/v1": f"{reason.rule}/{reason.urn or 'stack'}"},

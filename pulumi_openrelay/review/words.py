@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unicodedata import category
 
 from ..policies.configuration import FILE
 from .money import Rate
@@ -11,6 +12,9 @@ from .plan import Change, Step
 
 POLICY_CHANGED = f"This change alters `{FILE}`."
 """That a change alters the rules which judge it."""
+
+JOINER = "\u200d"
+_UNSEEN = frozenset({"Cc", "Cf"})  # controls, and marks of format
 
 # Strings that are shown: ids of a catalog and words of the API. Any other could hold a secret.
 _SHOWN = frozenset(
@@ -98,6 +102,13 @@ def _shown(changed: Change, value: Any) -> str | None:
 
 
 def one_line(text: str, longest: int = 240) -> str:
-    """The text on one line, cut where it is too long."""
-    line = re.sub(r"\s+", " ", text).strip()
+    """The text as it is seen, cut where it is too long."""
+    line = seen(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def seen(text: str) -> str:
+    """The text on one line, without characters that nobody sees: some turn round what stands beside
+    them. One of them joins the parts of an emoji, and stays."""
+    kept = (c for c in text if c.isspace() or c == JOINER or category(c) not in _UNSEEN)
+    return re.sub(r"\s+", " ", "".join(kept)).strip()

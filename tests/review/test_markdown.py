@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
-from pulumi_openrelay.review import markdown
+from pulumi_openrelay.review import markdown, page, sarif
 from pulumi_openrelay.review.market import Market
 
 from . import told
@@ -218,6 +220,35 @@ def test_names_and_messages_work_no_markup_and_mention_nobody() -> None:
     assert "](http" not in comment.replace("\\]", "")
     assert "@octocat [" not in comment
     assert "www." not in markdown.escape("see www.evil.example")
+
+
+TURNED = "safe\u202e\u2066\u200b\x1b\agro.live"
+"""A text that is shown the other way round from its middle on."""
+
+
+def test_what_nobody_sees_is_left_out_wherever_people_read(tmp_path: Path) -> None:
+    review = told.review(told.created(TURNED, vm()), policies=[told.policy(TURNED, TURNED)])
+    findings = json.loads(sarif.render(review, tmp_path))["runs"][0]["results"]
+    for shown in (
+        markdown.render(review),
+        page.render(review),
+        *(finding["message"]["text"] for finding in findings),
+    ):
+        assert "safegro.live" in shown
+        assert not {*"\u202e\u2066\x1b\a"} & {*shown}
+    # Programs read the name itself, and no person's screen obeys it.
+    text = review.to_json()
+    assert text.isascii()
+    assert json.loads(text)["creations"][0]["resource"] == TURNED
+
+
+def test_an_emoji_stays_one_and_a_name_of_which_nothing_is_seen_has_a_place() -> None:
+    assert markdown.code("team-👩\u200d💻") == "`team-👩\u200d💻`"
+    assert markdown.code("\u202e") == "`?`"
+
+
+def test_nobody_is_mentioned_by_the_name_of_a_character() -> None:
+    assert markdown.escape("&commat;acme/team &#64;acme") == "\\&commat;acme/team \\&\\#64;acme"
 
 
 def test_a_profiles_name_works_no_markup() -> None:
