@@ -105,9 +105,11 @@ class Resource(_Declared):
             self,
             resource_name: str,
             opts: pulumi.ResourceOptions | None = None,
+            *more: Any,
             **inputs: Any,
         ) -> None:
             self._refuse_unknown(resource_name, inputs)
+            self._refuse_positional(resource_name, opts, more)
             self._refuse_import(resource_name, opts)
             if opts is None or opts.id is None:
                 inputs[OWNER] = owner_of_this_stack().id
@@ -147,6 +149,16 @@ class Resource(_Declared):
                 opts, pulumi.ResourceOptions(additional_secret_outputs=secret)
             ),
         )
+
+    def _refuse_positional(self, resource_name: str, opts: object, more: tuple[Any, ...]) -> None:
+        """Inputs as one dict, as in other languages of Pulumi."""
+        if more or not (opts is None or isinstance(opts, pulumi.ResourceOptions)):
+            named = [name for name in opts if name in self.fields] if isinstance(opts, dict) else ()
+            example = f", such as {named[0]}=..." if named else ""
+            raise NoSuchInput(
+                f"{type(self).__name__} '{resource_name}': inputs are keyword arguments{example}; "
+                "only its name and opts, a pulumi.ResourceOptions, stand before them"
+            )
 
     def _refuse_import(self, resource_name: str, opts: pulumi.ResourceOptions | None) -> None:
         """The engine would ask for it with nothing that names our provider."""

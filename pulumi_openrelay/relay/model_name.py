@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import pulumi
+
 from ..config import DEFAULT_RELAY_URL
 
 MODES = {
@@ -34,8 +36,12 @@ _CLIENTS: dict[str, tuple[ClientKind, str]] = {
     "anthropic": ("anthropic", "/v2/anthropic"),
     "ollama": ("ollama", "/v2/ollama"),
 }
-_FORM = re.compile(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)\.(\S+)")
+_FORM = re.compile(r"[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*\.\S+")
 ANTHROPIC_VERSION = "2023-06-01"
+
+
+class NoSuchModel(pulumi.RunError, ValueError):
+    """A text that is no name of a model; Pulumi shows it as one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,11 @@ class ModelName:
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
-        """The parts of `mode.source.model`. Raises ValueError, which says what is wrong."""
-        found = _FORM.fullmatch(text)
-        if found is None or not text.isprintable():
-            raise ValueError("should be mode.source.model, such as direct.openai.gpt-4o-mini")
-        return cls(*found.groups())
+        """The parts of `mode.source.model`. Raises NoSuchModel."""
+        problem = not_a_model(text)
+        if problem is not None:
+            raise NoSuchModel(f"{text!r} is no model of Relay: it {problem}")
+        return cls(*text.split(".", 2))
 
     def __str__(self) -> str:
         return f"{self.mode}.{self.source}.{self.model}"
@@ -104,11 +110,9 @@ class ModelName:
 
 def not_a_model(name: str) -> str | None:
     """Why it is no name of a model, None where it is one."""
-    try:
-        ModelName.parse(name)
-    except ValueError as error:
-        return str(error)
-    return None
+    if isinstance(name, str) and name.isprintable() and _FORM.fullmatch(name):
+        return None
+    return "should be mode.source.model, such as direct.openai.gpt-4o-mini"
 
 
 def not_models(names: Sequence[str]) -> str | None:

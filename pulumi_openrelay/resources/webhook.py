@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
@@ -97,7 +98,12 @@ class WebhookKind(Kind, resource=Webhook):
         events = inputs.get("events")
         for event in events if isinstance(events, list) else ():
             if isinstance(event, str) and event not in KNOWN_EVENTS:
-                yield f"the API documents no event {event!r}: it stores and never delivers it"
+                close = get_close_matches(event, sorted(KNOWN_EVENTS), n=1, cutoff=0.8)
+                meant = f"; did you mean {close[0]}?" if close else ""
+                yield (
+                    f"events: the API documents no event {event!r}: it stores and never delivers "
+                    f"it{meant}"
+                )
 
     @in_place("name", "url", "events")
     def set_address(self, webhook: Remote) -> None:

@@ -223,6 +223,21 @@ def test_an_input_that_there_is_not_is_refused_with_the_one_that_was_meant(token
         )
 
 
+def test_an_event_that_is_never_delivered_is_told_with_the_one_that_was_meant() -> None:
+    """The API takes any name. Those of its older versions, and of what has no resource here, are
+    delivered."""
+    stack = Stack("openrelay:Webhook")
+    lifecycle, call = stack.life()
+    there = ["vm.running", "batch.expired", "balance.low", "endpoint.ready", "replica.healthy"]
+    inputs = {"url": "https://hooks.example", "events": [*there, "vm.runing", "nope", UNKNOWN]}
+    assert stack.run(lambda: lifecycle.check({}, inputs)[1]) == []
+    said = "events: the API documents no event '{}': it stores and never delivers it"
+    assert call.warnings == [
+        f"{said.format('vm.runing')}; did you mean vm.running?",
+        said.format("nope"),
+    ]
+
+
 @pytest.mark.parametrize(("token", "name"), INPUTS)
 class TestOneInput:
     def test_each_way_to_get_it_wrong_is_refused_by_name_or_made(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import httpx
 import ollama
 import openai
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,19 @@ def test_a_malformed_name_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(ValueError, match=r"mode\.source\.model, such as direct"):
         ModelName.parse(text)
     assert not_a_model(text) is not None
+
+
+@pytest.mark.parametrize("given", ["gpt-4", None])
+def test_a_program_that_names_no_model_fails_with_one_line_that_says_what_it_named(
+    given: Any,
+) -> None:
+    """A name that is not configured is None. Pulumi shows a RunError without a traceback."""
+    with pytest.raises(pulumi.RunError) as refused:
+        ModelName.parse(given)
+    assert str(refused.value) == (
+        f"{given!r} is no model of Relay: it should be mode.source.model, such as "
+        "direct.openai.gpt-4o-mini"
+    )
 
 
 def test_a_mode_or_source_of_a_later_api_is_good_and_told_to_be_unknown() -> None:
