@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +37,15 @@ SHIPPED = Path(__file__).parent / "pack" / "policy.json"
 LEVEL = "level"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[\w.-]+$")]
+
+_PLAIN = {
+    "missing": "is missing",
+    "string_too_short": "should not be blank",
+    "string_pattern_mismatch": "should have letters, digits, '_', '.' and '-' alone",
+    "dict_type": "should be an object",
+    "tuple_type": "should be a list",
+}
+"""What is said in place of Pydantic's own words, by the kind of the fault."""
 
 Choices = dict[str, dict[str, Any]]
 """For each rule its `level` and its settings, as far as they are given."""
@@ -91,7 +101,8 @@ class Configuration(BaseModel):
                 self.level(rule)
                 self.settings(rule)
             except ValidationError as error:
-                raise WrongConfiguration(f"{rule.name}: {first_fault(error)}") from None
+                keys = [LEVEL, *rule.settings.model_fields]
+                raise WrongConfiguration(f"{rule.name}: {first_fault(error, keys)}") from None
             except ValueError:
                 raise WrongConfiguration(
                     f"{rule.name}: its level should be one of {', '.join(Level)}"
@@ -131,11 +142,39 @@ def read(file: Path) -> Configuration:
     except OSError as error:
         raise WrongConfiguration(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        raise WrongConfiguration(f"{file}: {first_fault(error)}") from None
+        raise WrongConfiguration(f"{file}: {first_fault(error, _keys(Configuration))}") from None
 
 
-def first_fault(error: ValidationError) -> str:
-    """Where the first fault is and what it is, on one line; without the value."""
+def first_fault(error: ValidationError, keys: Collection[str]) -> str:
+    """Where the first fault is and what it is, on one line; without the value. keys: those that
+    the whole may have."""
     fault = error.errors(include_input=False, include_url=False)[0]
-    place = " ".join(".".join(map(str, fault["loc"])).split())
-    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    place, said = list(fault["loc"]), _said(fault)
+    if place[-1:] == ["[key]"]:
+        said = f"{place[-2]!r} {said}"
+        del place[-2:]
+    elif fault["type"] == "extra_forbidden":
+        name = str(place.pop())
+        said = _no_key(name, _keys(Exemption) if place else keys)
+    where = " ".join(".".join(map(str, place)).split())
+    return f"{where}: {said}" if where else said
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """Pydantic's finding as the rest of a sentence that begins with the place."""
+    kind, said = str(fault["type"]), str(fault["msg"])
+    if kind.startswith("date_"):
+        return "should be a date, such as 2027-01-31"
+    said = _PLAIN.get(kind) or re.sub(r"^(Input|String|Value) should", "should", said)
+    said = said.removeprefix("Value error, ").replace("Invalid JSON:", "is no JSON:")
+    return said.partition(", unable to ")[0]
+
+
+def _no_key(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(names))}"
+    return f"there is no key {name!r}; {hint}"
+
+
+def _keys(shape: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in shape.model_fields.items()]

@@ -118,7 +118,8 @@ def _said(
     try:
         settings = configured.settings(rule, given)
     except ValidationError as error:
-        why = f"not evaluated: its configuration is wrong: {first_fault(error)}"
+        fault = first_fault(error, rule.settings.model_fields)
+        why = f"not evaluated: its configuration is wrong: {fault}"
         return [Finding(Message(Kind.NOT_EVALUATED, rule.severity, why), None)]
     return list(judge(rule, settings, stack, configured.exemptions))
 

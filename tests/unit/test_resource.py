@@ -22,8 +22,9 @@ from pulumi_openrelay import Vm
 )
 def test_inputs_without_a_keyword_are_refused_with_one_line(given: Any, said: str) -> None:
     """As other languages of Pulumi have them; a RunError is shown without a traceback."""
+    make: Any = Vm
     with pytest.raises(pulumi.RunError) as refused:
-        Vm("t", *given)
+        make("t", *given)
     assert str(refused.value) == (
         f"Vm 't': {said} only its name and opts, a pulumi.ResourceOptions, stand before them"
     )

@@ -108,7 +108,10 @@ def test_the_engines_configuration_wins() -> None:
     [(message, _)] = said(made["machine-rate"], machine, {"max": 60.0})
     assert message is not None
     assert message.kind is Kind.NOT_EVALUATED
-    assert "its configuration is wrong: max: " in message.text
+    assert (
+        "its configuration is wrong: there is no key 'max'; there are max_cents_per_hour, stacks"
+        in message.text
+    )
 
 
 def test_a_used_exemption_is_told_by_a_policy_that_stops_nothing() -> None:
