@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from . import events
 from .findings import Verdict
-from .plan import Plan
+from .plan import OWNER, Plan
 from .preview import NotJudged, Project
 from .report import FORMAT, Review
 from .run import redactor
@@ -159,11 +159,13 @@ def _other_secrets(
 
 
 def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """The first few resources with another action, as one clause; empty where there is none."""
+    """The first few resources with another action, as one clause; empty where there is none. The
+    package's own record is named where nothing else differs."""
+    differing = {urn for urn in {*before, *after} if before.get(urn) != after.get(urn)}
+    named = {urn for urn in differing if f"::{OWNER}::" not in urn} or differing
     said = sorted(
         f"{urn.rsplit('::', 1)[-1]} ({before.get(urn, 'same')}, now {after.get(urn, 'same')})"
-        for urn in {*before, *after}
-        if before.get(urn) != after.get(urn)
+        for urn in named
     )
     more = f" and {len(said) - 3} more" if len(said) > 3 else ""
     return ", ".join(said[:3]) + more

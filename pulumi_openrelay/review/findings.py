@@ -32,7 +32,8 @@ class Reason:
 
     resource: its name in the program, empty where the stack as a whole is meant. fix: what to do
     about it, empty where that is not known. unknown: it counts because it could not be evaluated.
-    own: of the review itself, and not of a policy pack.
+    own: of the review itself, and not of a policy pack. first: of its rule's, it is told first.
+    leftover: it is about one that an earlier update was to delete.
     """
 
     rule: str
@@ -44,15 +45,18 @@ class Reason:
     urn: str = ""
     unknown: bool = False
     own: bool = True
+    first: bool = False
+    leftover: bool = False
 
     @property
-    def order(self) -> tuple[int, bool, int, str, str, str]:
+    def order(self) -> tuple[int, bool, int, str, bool, str, str]:
         """What matters most comes first; the same findings always come in the same order."""
         return (
             list(Effect).index(self.effect),
             self.unknown,
             list(Severity).index(self.severity),
             self.rule,
+            not self.first,
             self.resource,
             self.message,
         )

@@ -118,11 +118,13 @@ def _endings(review: Review, action: Action) -> list[str]:
     """What ends, machines first, with what is held against it; those that differ in the name alone
     together. A deletion has a line of its own, unless there are very many alike."""
     held = {
-        reason.urn: reason for reason in review.reasons if reason.own and reason.rule in _ENDINGS
+        (reason.urn, reason.leftover): reason
+        for reason in review.reasons
+        if reason.own and reason.rule in _ENDINGS
     }
 
     def same(step: Step) -> tuple[str, ...]:
-        reason = held.get(step.urn)
+        reason = held.get((step.urn, step.leftover))
         against = _against(reason) if reason else ""
         return (step.noun, _why(review, step), review.loses(step), against)
 

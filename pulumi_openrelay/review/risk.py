@@ -62,10 +62,17 @@ class Rule:
     fix: str
 
     def found(
-        self, profile: str, message: str, step: Step | None = None, effect: Effect | None = None
+        self,
+        profile: str,
+        message: str,
+        step: Step | None = None,
+        effect: Effect | None = None,
+        *,
+        first: bool = False,
     ) -> Reason:
         """The rule held against a step, or against the stack. effect: None leaves it to the
-        profile."""
+        profile. first: of the rule's reasons, it is told first."""
+        leftover = step is not None and step.leftover
         place = PROFILES.index(profile) if profile in PROFILES else 1
         return Reason(
             rule=self.name,
@@ -73,8 +80,10 @@ class Rule:
             severity=self.severity,
             resource=step.name if step else "",
             message=message,
-            fix=self.fix,
+            fix=_OF_LEFTOVERS.get(self.name, self.fix) if leftover else self.fix,
             urn=step.urn if step else "",
+            first=first,
+            leftover=leftover,
         )
 
 
@@ -151,6 +160,12 @@ ENDINGS = (
     REPLACEMENT,
 )
 """What is held against machines that end."""
+_OF_LEFTOVERS = {
+    DATA_LOSS.name: "save what is on its disk, and exempt this once",
+    ENDPOINT_LOSS.name: "send its callers to the new endpoint, and exempt this once",
+    LEFT_RUNNING.name: "end it by hand afterwards",
+}
+"""What to do about one whose replacement stands already: no change of the program keeps it."""
 RULES = (*ENDINGS, SECRET_IN_CLEAR, DRIFT, COST_JUMP, RUNWAY, CAPACITY)
 
 
@@ -169,9 +184,9 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
             )
             yield PROTECTED_REPLACEMENT.found(profile, message, step)
         elif step.stays:
-            message = "it leaves the stack and goes on billing"
+            message = f"{_which(step)} leaves the stack and goes on billing"
             yield LEFT_RUNNING.found(profile, message, step)
-        elif step.urn in renamed:
+        elif step.urn in renamed and not step.leftover:
             refused = protected(step)
             end = "deletion_protection will refuse that" if refused else _end(step)
             message = f"it is deleted and made anew as `{renamed[step.urn].name}`: {end}"
@@ -224,14 +239,18 @@ def _ending(step: Step) -> str:
     end = _end(step)
     if step.action is Action.REPLACE:
         return f"it is replaced because of {forced(step)}: {end}"
-    return f"it is deleted: {end}"
+    return f"{_which(step)} is deleted: {end}"
+
+
+def _which(step: Step) -> str:
+    return "the one that it replaced" if step.leftover else "it"
 
 
 def drift(plan: Plan, profile: str) -> Iterator[Reason]:
     """What somebody did by hand."""
     for step in plan.drifted:
         if step.action is Action.DELETE:
-            yield DRIFT.found(profile, "it is gone: somebody ended it by hand", step)
+            yield DRIFT.found(profile, "it is gone: somebody ended it by hand", step, first=True)
         else:
             what = ", ".join(said(change) for change in step.changes)
             yield DRIFT.found(profile, f"somebody changed it by hand: {what}", step)

@@ -81,6 +81,16 @@ def test_another_loss_than_the_reviewed_one_is_refused(
         permit(reviewed(before), told.review(now, profile="development"))
 
 
+def test_what_differs_is_named_by_the_users_own_resources() -> None:
+    owner = told.created("openrelay", {}, "openrelay:Owner")
+    before = reviewed(told.review(owner, told.created("k", vm())))
+    with pytest.raises(Refused) as refused:
+        permit(before, told.review(told.same("k", vm())))
+    assert str(refused.value) == (
+        "the plan is no longer the reviewed one: k (create, now same); review it again"
+    )
+
+
 def test_a_review_by_another_profile_is_refused() -> None:
     by = reviewed(told.review(profile="development"))
     hold_to_profile(by, None)

@@ -13,7 +13,7 @@ from pulumi_openrelay.policies import Exemption
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
 from pulumi_openrelay.policies.reading import Balance
-from pulumi_openrelay.review import risk
+from pulumi_openrelay.review import markdown, risk
 from pulumi_openrelay.review.findings import Verdict
 from pulumi_openrelay.review.market import Market
 
@@ -216,6 +216,35 @@ def test_a_rename_of_a_protected_machine_is_called_a_rename_and_blocked() -> Non
     assert rules(found) == [("block", "hidden-deletion", "trainer")]
     assert "aliases" in found.reasons[0].fix
     assert "deletion_protection will refuse that" in found.reasons[0].message
+
+
+def test_what_an_earlier_update_did_not_delete_is_told_apart_from_its_replacement() -> None:
+    stands = told.review(told.same("t", vm()), told.leftover("t", vm()))
+    assert rules(stands) == [("block", "data-loss", "t")]
+    assert (
+        markdown.render(stands)
+        .splitlines()[0]
+        .endswith(
+            "Blocked: `t`: the one that it replaced is deleted: its disk ends with it (data loss)"
+        )
+    )
+    # Taking the change back would make a third machine.
+    assert (
+        "- `t` (VM): left over from an earlier replacement; **data loss: its disk ends with it**. "
+        "⛔ `data-loss` (critical). Fix: save what is on its disk, and exempt this once."
+        in markdown.render(stands).splitlines()
+    )
+    again = told.review(told.replaced("t", vm(), vm(gpu_count=2)), told.leftover("t", vm()))
+    comment = markdown.render(again)
+    assert "Fix: save what is on its disk, and exempt this once." in comment
+    assert "Fix: take the change back, or save what is on the disk" in comment
+
+
+def test_a_leftover_that_was_taken_over_goes_on_billing_outside_of_the_stack() -> None:
+    older = told.leftover("t", vm(), adopted=True)
+    (reason,) = told.review(told.same("t", vm()), older).reasons
+    assert reason.message == "the one that it replaced leaves the stack and goes on billing"
+    assert reason.fix == "end it by hand afterwards"
 
 
 def test_a_cluster_that_is_replaced_has_another_endpoint_and_loses_no_data() -> None:
@@ -457,10 +486,10 @@ def test_a_secret_among_the_stacks_outputs_is_found() -> None:
     assert hidden.verdict is Verdict.PASS
 
 
-def test_what_somebody_did_by_hand_is_told_with_its_values() -> None:
+def test_what_somebody_did_by_hand_is_told_with_its_values_and_what_is_gone_first() -> None:
     found = told.review(
-        told.refreshed("trainer", vm(public=False), vm(public=True)),
-        told.refreshed("gone", vm(), None),
+        told.refreshed("w-0", vm(public=False), vm(public=True)),
+        told.refreshed("w-1", vm(), None),
         told.refreshed("same", vm(), vm()),
     )
     assert [r.message for r in found.reasons if r.rule == "drift"] == [

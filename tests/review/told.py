@@ -87,9 +87,14 @@ def replaced(
     ]
 
 
-def leftover(name: str, inputs: Bag, id: str = "i-older") -> list[EngineEvent]:  # noqa: A002
+def leftover(
+    name: str,
+    inputs: Bag,
+    id: str = "i-older",  # noqa: A002
+    **outputs: Any,
+) -> list[EngineEvent]:
     """One that an earlier update replaced, and did not come to delete."""
-    state = _state(name, "openrelay:Vm", inputs, {}, id=id)
+    state = _state(name, "openrelay:Vm", inputs, outputs, id=id)
     return [_event("delete-replaced", name, "openrelay:Vm", {**state, "delete": True}, None)]
 
 
