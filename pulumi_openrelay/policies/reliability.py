@@ -43,7 +43,7 @@ def _disk_size(machine: Resource, settings: DiskSettings) -> Iterator[str]:
 
 def _deletion_protection(machine: Resource, _: Settings) -> Iterator[str]:
     if not machine.flag("deletion_protection"):
-        yield "deletion_protection is not set: a change of the program can end it and its disk"
+        yield "deletion_protection is not on: a change of the program can end it and its disk"
 
 
 def _fallback(machine: Resource, _: Settings) -> Iterator[str]:

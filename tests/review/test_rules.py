@@ -22,7 +22,7 @@ from pulumi_openrelay.review.run import policy_changed, redactor
 from . import told
 from .told import MARKET, SECRET, UNKNOWN, vm
 
-TEXT = "deletion_protection is not set: a change of the program can end it and its disk"
+TEXT = "deletion_protection is not on: a change of the program can end it and its disk"
 
 
 def said(

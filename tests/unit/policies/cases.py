@@ -426,7 +426,10 @@ CASES: dict[str, Cases] = {
     ),
     "deletion-protection": Cases(
         passes=[one(VM, deletion_protection=True)],
-        fails=[(one(INSTANCE), "deletion_protection is not set")],
+        fails=[
+            (one(INSTANCE), "deletion_protection is not on"),
+            (one(INSTANCE, deletion_protection=False), "deletion_protection is not on"),
+        ],
         unknown=[(one(POD, deletion_protection=UNKNOWN), _known_later("deletion_protection"))],
     ),
     "fallback": Cases(
