@@ -159,13 +159,14 @@ def _other_secrets(
 
 
 def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """The first few resources with another action, as one clause; empty where there is none. The
-    package's own record is named where nothing else differs."""
+    """The first few resources with another action, as one clause; empty where there is none. This
+    package's own record of the stack is told of where nothing else differs."""
     differing = {urn for urn in {*before, *after} if before.get(urn) != after.get(urn)}
-    named = {urn for urn in differing if f"::{OWNER}::" not in urn} or differing
+    own = {urn for urn in differing if f"::{OWNER}::" in urn}
     said = sorted(
-        f"{urn.rsplit('::', 1)[-1]} ({before.get(urn, 'same')}, now {after.get(urn, 'same')})"
-        for urn in named
+        f"{'the record of the stack itself' if urn in own else urn.rsplit('::', 1)[-1]} "
+        f"({before.get(urn, 'same')}, now {after.get(urn, 'same')})"
+        for urn in differing - own or own
     )
     more = f" and {len(said) - 3} more" if len(said) > 3 else ""
     return ", ".join(said[:3]) + more

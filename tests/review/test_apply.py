@@ -89,6 +89,9 @@ def test_what_differs_is_named_by_the_users_own_resources() -> None:
     assert str(refused.value) == (
         "the plan is no longer the reviewed one: k (create, now same); review it again"
     )
+    # An update that failed at once has made nothing else.
+    with pytest.raises(Refused, match=r"one: the record of the stack itself \(create, now same\);"):
+        permit(before, told.review(told.created("k", vm())))
 
 
 def test_a_review_by_another_profile_is_refused() -> None:
