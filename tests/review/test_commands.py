@@ -202,7 +202,7 @@ def test_what_was_reviewed_is_applied(stack: Stack, cloud: ServedWorld) -> None:
     assert again.code == 3
     assert again.err == (
         "refused, and nothing was applied: the plan is no longer the reviewed one: laptop (create, "
-        "now same), openrelay (create, now same), trainer (create, now same); review it again\n"
+        "now same), trainer (create, now same); review it again\n"
     )
 
 
