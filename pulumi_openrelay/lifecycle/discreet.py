@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,9 @@ class DiscreetCall:
 
     def without_secrets(self, text: str) -> str:
         """The text as it may be said."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "[secret]")
+        written = {form for secret in self._secrets for form in _written(secret)}
+        for form in sorted(written, key=len, reverse=True):
+            text = text.replace(form, "[secret]")
         return text
 
     def report(self, text: str) -> None:
@@ -73,21 +75,25 @@ class DiscreetCall:
 
 
 def _texts(value: Any) -> list[str]:
-    """The texts in a value that are long enough to be a secret, on one line as errors are."""
+    """The texts in a value, and their lines, that are long enough to be a secret."""
     if isinstance(value, Mapping):
         return [text for part in value.values() for text in _texts(part)]
     if isinstance(value, list):
         return [text for part in value for text in _texts(part)]
     if not isinstance(value, str):
         return []
-    parts = ((value, SHORTEST_SECRET), *((line, SHORTEST_LINE) for line in value.splitlines()))
-    return [text for part, least in parts if len(part) >= least for text in _written(part, least)]
+    lines = [line for line in value.splitlines() if len(_on_one_line(line)) >= SHORTEST_LINE]
+    return [value, *lines] if len(_on_one_line(value)) >= SHORTEST_SECRET else lines
 
 
-def _written(text: str, least: int) -> list[str]:
-    """A text on one line, as it is and as JSON or Python quote it."""
+@lru_cache(maxsize=4096)
+def _written(text: str) -> tuple[str, ...]:
+    """A text on one line, as errors are: as it is, and as JSON or Python quote it."""
     quotes: tuple[str, ...] = ()
     if QUOTED.search(text):
         quotes = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
-    lines = (" ".join(form.split()) for form in (text, *(quote[1:-1] for quote in quotes)))
-    return [line for line in lines if len(line) >= least]
+    return tuple(_on_one_line(form) for form in (text, *(quote[1:-1] for quote in quotes)))
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

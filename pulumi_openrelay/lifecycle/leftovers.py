@@ -46,10 +46,12 @@ def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
         if (kind.token, row["id"]) in session.history.ended or not kind.lives(row):
             continue
         remote = Remote(session, kind, discreet, row["id"], new={})
-        if naming.is_of_stack(owner, name):
+        beside = (kind.token, row["id"]) in session.history.recorded_beside
+        if beside or naming.is_of_stack(owner, name):
             call.warn(
-                f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which no "
-                f"state records any more; end it if nobody needs it"
+                f"this stack made the {kind.noun} {name} ({row['id']}, {describe(row)}), which its "
+                f"state does not record any more; end it if no other state does, and nobody needs "
+                f"it"
             )
         elif any(may_be_unrecorded(remote, row, note) for note in notes):
             call.warn(cut_off(kind, row))

@@ -570,7 +570,8 @@ class Maker(Attempts):
         """Warn that it goes on with this one, where a state may have recorded it."""
         if not self._was_never_recorded(row):
             self._call.warn(
-                f"it goes on with what is there of its name: {self._with_rate(row)}; if another "
-                f"stack records that one, as after `pulumi state move`, take it out of this "
-                f"program, and out of this stack's state with `pulumi state delete`"
+                f"it goes on with what is there of its name: {self._with_rate(row)}; that is as it "
+                f"should be after a run that was cut off and with `--target-replace`, but if "
+                f"another stack records that one, as after `pulumi state move`, take it out of "
+                f"this program, and out of this stack's state with `pulumi state delete`"
             )

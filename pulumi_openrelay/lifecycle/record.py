@@ -30,11 +30,19 @@ class Record:
         """What a row tells, and what follows from it, by property name; no secret in free text, be
         it one that this very row tells."""
         self._call.hide_told(row)
-        told = {**facts(self.kind, row), **self.kind.derived(row)}
-        for name in self.kind.free_texts:
-            if isinstance(told.get(name), str):
-                told[name] = self._call.without_secrets(told[name])
-        return told
+        return self.clean({**facts(self.kind, row), **self.kind.derived(row)})
+
+    def clean(self, told: Bag) -> Bag:
+        """The same without secrets in free text."""
+        texts = {name: told[name] for name in self.kind.free_texts if name in told}
+        return {
+            **told,
+            **{
+                name: self._call.without_secrets(text)
+                for name, text in texts.items()
+                if isinstance(text, str)
+            },
+        }
 
     def merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
         """The outputs as they are now: what the detail tells, what only the list tells, and of the

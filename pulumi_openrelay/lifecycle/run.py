@@ -284,6 +284,7 @@ class Lifecycle:
             if now is None:
                 self.session.history.protected.discard(self.call.urn)
                 return None
+            now = self.record.clean(now)  # an earlier release may have recorded what it should not
             actual = kind.actual(remote) if actual is None else actual
             now |= {**self.record.news(now, actual), **self._whose()}
             now |= kind.priced(remote, now)
@@ -342,14 +343,12 @@ class Lifecycle:
             if (kind.token, left) not in self.session.history.ended:
                 self._warn_of_left(left)
         if self.session.history.own_id(call.urn) in (None, resource_id):
-            owner, journal = str(outputs.get(OWNER)), self.session.journal
             note = self._note_beside(resource_id, outputs)
             if note is not None and note.made is not None and note.recorded:
-                # A delete of its own is to come; without one, the end of the stack tells of it.
-                journal.write(owner, call.urn, replace(note, recorded=False))
+                self.session.history.recorded_beside.add((kind.token, note.made))
             else:
                 self._warn_of_note(resource_id, outputs)
-                journal.forget(owner, call.urn)
+                self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
     # Steps of the above
 

@@ -192,6 +192,9 @@ class History:
         """The URNs whose records say that the program protects them."""
         self.ended: set[tuple[str, str]] = set()
         """What this operation has asked to end: kind and id, since two kinds may use one id."""
+        self.recorded_beside: set[tuple[str, str]] = set()
+        """What was made in place of what this operation has ended, by kind and id: its own delete
+        is to come, and where none does, the end of the stack tells of it."""
         self.made: set[str] = set()
         """The ids that the API has answered this operation's creates with."""
         self._making: dict[str, threading.Event] = {}

@@ -702,6 +702,34 @@ class TestAdopt:
         assert theirs.record().id == own
 
 
+@pytest.mark.parametrize("token", [*MACHINES, API_KEY])
+@pytest.mark.parametrize("how", ["retained", "moved"])
+def test_what_was_recorded_beside_one_still_to_be_deleted_is_never_taken_for_a_leftover(
+    token: str, how: str
+) -> None:
+    """No delete of its own tells that it was let go, and the old one's delete knows nothing."""
+    stack = Stack(token)
+    first = program(token, least=True)
+    stack.up(first)
+    second = program(token, least=True, **one_replacement(token))
+    second[NAME] = replace(second[NAME], retain=how == "retained")
+    stack.world.faults.status(403, "POST", "terminate", times=1)
+    stack.world.faults.status(403, "DELETE", "/v2/", times=1)
+    assert failure(stack, second) is not None
+    kept = stack.record().id
+    if how == "moved":
+        stack.engine.state = [one for one in stack.engine.state if one.id != kept]
+    stack.up({name: each for name, each in second.items() if name != NAME})
+    assert kept in stack.alive()
+    stack.engine.warnings.clear()
+
+    stack.up(first)
+
+    assert kept in stack.alive()
+    assert kept in " ".join(stack.engine.warnings)
+    assert stack.record().id != kept
+
+
 EITHER = pytest.mark.parametrize("least", [False, True], ids=["whole", "least"])
 
 

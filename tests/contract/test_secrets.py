@@ -298,3 +298,11 @@ class TestWhatOnlyTheMachineItselfTells:
         read = theirs.run(lambda: theirs.life("elsewhere")[0].read(there, {}, {}))
         assert read is not None
         assert read.outputs["status_reason"] == "boot with [secret] [secret]"
+
+    def test_what_an_earlier_release_has_recorded_of_it_goes_with_the_next_refresh(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, least=True))
+        outputs = stack.record().outputs
+        outputs["status_reason"] = f"boot with {outputs['deploy_token']}"
+        stack.refresh()
+        assert stack.record().outputs["status_reason"] == "boot with [secret]"
