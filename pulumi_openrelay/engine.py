@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import math
 import os
@@ -66,6 +67,11 @@ class EngineCall:
             )
             if names.get("asyncio") is asyncio:
                 names["asyncio"] = With(asyncio, new_event_loop=bags.Loop)
+
+    def loaded(self) -> None:
+        """All that this process needs is loaded by now."""
+        if self._context is not None:
+            _spare_the_collector()
 
     # The clock and the interrupt
 
@@ -283,6 +289,22 @@ def _widen() -> None:
                 for _ in range(executor._work_queue.qsize()):  # noqa: SLF001 - as said
                     executor._adjust_thread_count()  # noqa: SLF001 - as said
             return
+
+
+# Python's collector of cycles walks through all that is loaded, many times in the second that a
+# refresh takes: a twentieth of it.
+
+YOUNG_OBJECTS = 20_000
+"""How many new objects there are before it looks; 700 where nothing says otherwise."""
+_spared = False
+
+
+def _spare_the_collector() -> None:
+    global _spared
+    if not _spared:
+        _spared = True
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
 
 
 # A diff that says which property does what: the SDK's answer has no place for it, so that the class

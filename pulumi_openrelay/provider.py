@@ -107,6 +107,7 @@ class Provider(ResourceProvider):
                 self._session = session(self._get, kind.service)
             except Misconfigured as error:
                 raise Failed(f"{kind.service.title}: {error.what}; {error.advice}") from error
+            call.loaded()
         return life(kind, self._session, call)
 
     def _kind(self) -> Kind:

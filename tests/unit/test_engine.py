@@ -72,6 +72,20 @@ def test_an_engine_that_takes_no_lines_is_asked_once(monkeypatch: pytest.MonkeyP
     assert late.shown == []
 
 
+def test_what_is_loaded_is_spared_the_collector_once_and_in_the_plugin_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frozen: list[str] = []
+    monkeypatch.setattr(engine, "_spared", False)
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append("frozen"))
+    monkeypatch.setattr("gc.set_threshold", lambda _young: None)
+    engine.EngineCall(None, None, None).loaded()
+    assert frozen == []
+    for _ in range(2):
+        engine.EngineCall(None, None, object()).loaded()
+    assert frozen == ["frozen"]
+
+
 def test_calls_that_came_before_the_first_was_served_run_at_once_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
