@@ -113,7 +113,10 @@ class _Memory:
 
 def _descendants(process: int) -> list[int]:
     # Each thread has the children that it began itself.
-    threads = Path(f"/proc/{process}/task").glob("*/children")
+    try:
+        threads = list(Path(f"/proc/{process}/task").glob("*/children"))
+    except OSError:
+        threads = []  # it has ended
     children = [int(child) for thread in threads for child in _content(thread).split()]
     return children + [further for child in children for further in _descendants(child)]
 
