@@ -16,7 +16,6 @@ from ..errors import Ambiguous, Conflict
 from .declare import made_at
 from .make import Maker
 from .remote import SETTLE_SECONDS, describe
-from .unrecorded import may_be_of
 
 if TYPE_CHECKING:
     from .declare import Row
@@ -75,7 +74,7 @@ class AlikeMaker(Maker):
         while True:
             looked = self._api_time()
             rows = self._rows(self._call.now()).values()
-            row = self._one([row for row in rows if may_be_of(self._remote(row["id"]), row, note)])
+            row = self._one([row for row in rows if self._came_of(note, row)])
             if row is not None or looked >= settled:
                 return row
             self._call.wait(2.0)
@@ -92,7 +91,7 @@ class AlikeMaker(Maker):
             self._warn_of(note, self._rows(self._call.now()), set())
 
     def _may_be_of(self, row: Row, note: Note) -> bool:
-        return may_be_of(self._remote(row["id"]), row, note) and not self._is_another_keys(row)
+        return self._came_of(note, row) and not self._is_another_keys(row)
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1
@@ -132,9 +131,7 @@ class AlikeMaker(Maker):
     def _new_twins(self) -> list[Row]:
         # A list that lagged behind before the create shows strangers' as new afterwards.
         rows = self._rows(self._call.now()).values()
-        return self._fitting(
-            [row for row in rows if may_be_of(self._remote(row["id"]), row, self._note)]
-        )
+        return self._fitting([row for row in rows if self._came_of(self._note, row)])
 
     def _new_unmarked(self, resource_id: str) -> list[Row]:
         """What came up that fits but for its name, where the API tells the name of none: it may
@@ -151,7 +148,7 @@ class AlikeMaker(Maker):
             and kind.called(row) is None
             and kind.is_of_use(row)
             and kind.fits(row, self._inputs)
-            and may_be_of(self._remote(row["id"]), row, self._note)
+            and self._came_of(self._note, row)
         ]
 
     def _fitting(self, rows: Iterable[Row]) -> list[Row]:
@@ -218,7 +215,7 @@ class AlikeMaker(Maker):
     def _warn_of_alikes(self) -> None:
         notes = self._notes_of_others()
         for row in self._fitting(self._rows(self._began).values()):
-            if any(may_be_of(self._remote(row["id"]), row, note) for note in notes):
+            if any(self._came_of(note, row) for note in notes):
                 continue  # another resource of this stack looks after it
             made = made_at(self._kind, row)
             if made is not None and self._api_time() - made < RECENT_SECONDS:

@@ -17,6 +17,7 @@ from .unrecorded import may_be_of
 if TYPE_CHECKING:
     from .declare import Kind, Row
     from .discreet import DiscreetCall
+    from .journal import Note
     from .session import Rows, Session
 
 YOUNG_SECONDS = 24 * 3600.0
@@ -76,8 +77,11 @@ class Attempts:
             return False
         if row["id"] in note.left or note.recorded:
             return row["id"] in note.left
-        asked = replace(note, made=None)
-        return row["id"] == note.made or may_be_of(self._remote(row["id"]), row, asked)
+        return row["id"] == note.made or self._came_of(replace(note, made=None), row)
+
+    def _came_of(self, note: Note, row: Row) -> bool:
+        """Whether the create that the note is about may have made it."""
+        return may_be_of(self._remote(row["id"]), row, note)
 
     def ids_before(self, resource_id: str) -> list[str]:
         """What the record of the new one is to tell of what it was before."""

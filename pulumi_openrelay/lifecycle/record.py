@@ -34,15 +34,12 @@ class Record:
 
     def clean(self, told: Bag) -> Bag:
         """The same without secrets in free text."""
-        texts = {name: told[name] for name in self.kind.free_texts if name in told}
-        return {
-            **told,
-            **{
-                name: self._call.without_secrets(text)
-                for name, text in texts.items()
-                if isinstance(text, str)
-            },
+        texts = {
+            name: self._call.without_secrets(told[name])
+            for name in self.kind.free_texts
+            if isinstance(told.get(name), str)
         }
+        return {**told, **texts}
 
     def merged(self, outputs: Bag, row: Row | None, detail: Row) -> Bag:
         """The outputs as they are now: what the detail tells, what only the list tells, and of the

@@ -267,8 +267,28 @@ def without_dates(stack: Stack, paths: str) -> None:
             return answer
         return replace(answer, body=json.dumps(undated(json.loads(answer.body))).encode())
 
+    answer_by(stack, handled)
+
+
+def answer_by(stack: Stack, handle: Callable[[Request], Answer]) -> None:
+    """Let this answer in place of the world."""
     # A method is replaced, of this one world: what mypy objects to is what is wanted.
-    stack.world.handle = handled  # type: ignore[method-assign]
+    stack.world.handle = handle  # type: ignore[method-assign,assignment]
+
+
+def on_answer(stack: Stack, ending: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let something be done with each good answer to a POST whose path ends so."""
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        answer = handle(request)
+        if request.method != "POST" or not request.path.endswith(ending) or answer.status >= 300:
+            return answer
+        body = json.loads(answer.body) if answer.body else {}
+        change(body)
+        return replace(answer, body=json.dumps(body).encode())
+
+    answer_by(stack, handled)
 
 
 def failure(stack: Stack, program: Program, *, target_replace: str | None = None) -> str | None:

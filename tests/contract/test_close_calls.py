@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,8 +25,10 @@ from .support import (
     OperationFailed,
     Program,
     Stack,
+    answer_by,
     create_request,
     failure,
+    on_answer,
     program,
     resolved,
     without_dates,
@@ -37,27 +38,6 @@ from .test_bad_days import one_replacement
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"
 INSTANCE = "relay:Instance"
-
-
-def answer_by(stack: Stack, handle: Callable[[Request], Answer]) -> None:
-    """Let this answer in place of the world."""
-    # A method is replaced, of this one world: what mypy objects to is what is wanted.
-    stack.world.handle = handle  # type: ignore[method-assign,assignment]
-
-
-def on_answer(stack: Stack, ending: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let something be done with each good answer to a POST whose path ends so."""
-    handle = stack.world.handle
-
-    def handled(request: Request) -> Answer:
-        answer = handle(request)
-        if request.method != "POST" or not request.path.endswith(ending) or answer.status >= 300:
-            return answer
-        body = json.loads(answer.body) if answer.body else {}
-        change(body)
-        return replace(answer, body=json.dumps(body).encode())
-
-    answer_by(stack, handled)
 
 
 def make_another(stack: Stack, ending: str, *, at: int = 1, **others: Any) -> list[str]:

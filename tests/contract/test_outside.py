@@ -20,8 +20,20 @@ from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
 from ..simulation.engine import OperationFailed, Program
 from .examples import EXAMPLES, By, Drift, Update
-from .support import KINDS, KNOWN, MACHINES, NAME, THINGS, TOKENS, Record, Stack, failure, program
-from .test_close_calls import answer_by, on_answer
+from .support import (
+    KINDS,
+    KNOWN,
+    MACHINES,
+    NAME,
+    THINGS,
+    TOKENS,
+    Record,
+    Stack,
+    answer_by,
+    failure,
+    on_answer,
+    program,
+)
 
 VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
 DRIFTS = [

@@ -24,11 +24,11 @@ from .support import (
     Stack,
     create_of,
     failure,
+    on_answer,
     program,
     resolved,
 )
 from .test_bad_days import LOST
-from .test_close_calls import on_answer
 
 SECRET = [t for t in TOKENS if any(field.secret for field in KINDS[t].fields.values())]
 SECRET_INPUTS = [

@@ -11,8 +11,16 @@ from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import TIMEOUT
 
 from ..simulation.network import SimulatedCall
-from .support import MACHINES, NAME, Program, Stack, create_of, failure, program
-from .test_close_calls import on_answer
+from .support import (
+    MACHINES,
+    NAME,
+    Program,
+    Stack,
+    create_of,
+    failure,
+    on_answer,
+    program,
+)
 
 CLUSTER = "openrelay:InferenceCluster"
 CAPACITY = {"openrelay": "INSUFFICIENT_GPU_CAPACITY", "relay": "INSTANCES_UNAVAILABLE"}

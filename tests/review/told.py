@@ -90,7 +90,7 @@ def replaced(
 def leftover(
     name: str,
     inputs: Bag,
-    id: str = "i-older",  # noqa: A002
+    id: str = "i-older",  # noqa: A002 - as events call it
     **outputs: Any,
 ) -> list[EngineEvent]:
     """One that an earlier update replaced, and did not come to delete."""
@@ -166,7 +166,7 @@ def _state(
     kind: str,
     inputs: Bag,
     outputs: Bag,
-    id: str | None = None,  # noqa: A002
+    id: str | None = None,  # noqa: A002 - as events call it
 ) -> dict[str, Any]:
     return {
         "type": f"pulumi-python:dynamic/{kind}",
