@@ -321,3 +321,19 @@ def create_request(token: str, **changes: Any) -> int:
     assert re.search(create_of(token), paths[-1])
     entries = list(undisturbed.world.log.entries)
     return 1 + max(n for n, entry in enumerate(entries) if entry.path == paths[-1])
+
+
+LOST = {
+    "connection dropped": "lose_answer",
+    "502 after the work": "error_after_work",
+    "broken JSON": {"type": "invalid_json", "work": True},
+    "an HTML page": {"type": "html", "work": True, "status": 200},
+}
+
+
+def one_replacement(token: str) -> dict[str, Any]:
+    """The first of its inputs that replace it, changed; its name is the package's to choose."""
+    for name, other in EXAMPLES[token].replaces.items():
+        if name != "name":
+            return {name: other.to, **other.beside}
+    return {}

@@ -10,6 +10,7 @@ import pytest
 from .examples import EXAMPLES
 from .support import (
     KINDS,
+    LOST,
     MOST_REQUESTS,
     NAME,
     THINGS,
@@ -21,16 +22,10 @@ from .support import (
     create_of,
     create_request,
     failure,
+    one_replacement,
     program,
     resolved,
 )
-
-LOST = {
-    "connection dropped": "lose_answer",
-    "502 after the work": "error_after_work",
-    "broken JSON": {"type": "invalid_json", "work": True},
-    "an HTML page": {"type": "html", "work": True, "status": 200},
-}
 
 
 def all_updates(token: str) -> dict[str, Any]:
@@ -39,14 +34,6 @@ def all_updates(token: str) -> dict[str, Any]:
     for name, update in EXAMPLES[token].updates.items():
         changes |= {name: update.to, **update.beside}
     return changes
-
-
-def one_replacement(token: str) -> dict[str, Any]:
-    """The first of its inputs that replace it, changed; its name is the package's to choose."""
-    for name, other in EXAMPLES[token].replaces.items():
-        if name != "name":
-            return {name: other.to, **other.beside}
-    return {}
 
 
 def lose_changes(stack: Stack, how: str) -> None:

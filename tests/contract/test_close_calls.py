@@ -29,11 +29,11 @@ from .support import (
     create_request,
     failure,
     on_answer,
+    one_replacement,
     program,
     resolved,
     without_dates,
 )
-from .test_bad_days import one_replacement
 
 VM, CLUSTER, HOOK = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:Webhook"
 SSH_KEY, API_KEY, ACCOUNT = "openrelay:SshKey", "relay:ApiKey", "relay:AccountSettings"

@@ -25,9 +25,9 @@ from .support import (
     create_of,
     create_request,
     failure,
+    one_replacement,
     program,
 )
-from .test_bad_days import one_replacement
 
 VM, KEY, HOOK, INSTANCE = "openrelay:Vm", "openrelay:SshKey", "openrelay:Webhook", "relay:Instance"
 REPLACED = [token for token in THINGS if one_replacement(token)]

@@ -17,6 +17,7 @@ from .examples import EXAMPLES
 from .support import (
     API_KEYS,
     KINDS,
+    LOST,
     MACHINES,
     NAME,
     TOKENS,
@@ -28,7 +29,6 @@ from .support import (
     program,
     resolved,
 )
-from .test_bad_days import LOST
 
 SECRET = [t for t in TOKENS if any(field.secret for field in KINDS[t].fields.values())]
 SECRET_INPUTS = [

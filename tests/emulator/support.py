@@ -1,10 +1,18 @@
-"""What the emulator's tests share: a caller of one world, and SSH keys to call it with."""
+"""What the emulator's tests share: a caller of one world, SSH keys and any values to call it
+with, and a receiver of webhooks."""
 
 from __future__ import annotations
 
 import base64
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
 from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from pulumi_openrelay.emulator import SimulatedClock, World
@@ -130,3 +138,49 @@ class Api:
     @property
     def vms_create(self) -> str:
         return f"{self.org}/vms/create"
+
+
+class Receiver:
+    """A webhook receiver on this machine: what came, and the status it answers with."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.status = 200
+        self.came: Queue[tuple[dict[str, str], bytes]] = Queue()
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.came.put((dict(self.headers), body))
+            self.send_response(found.status)
+            self.send_header("Location", f"{found.url}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def values(known: list[str]) -> st.SearchStrategy[Any]:
+    """JSON values, with ids and names that exist among the strings."""
+    texts = st.sampled_from(known) | st.text()
+    numbers = st.integers(-1, 9) | st.integers() | st.floats()
+    return st.recursive(
+        st.none() | st.booleans() | numbers | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=4,
+    )

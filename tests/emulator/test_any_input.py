@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from pulumi_openrelay.emulator.contract import document
 from pulumi_openrelay.emulator.openrelay import AREAS
 from pulumi_openrelay.emulator.ssh_keys import parse
 
-from .support import Api, public_key
+from .support import Api, public_key, values
 
 FIELDS = [
     *("name", "sshKeyIds", "gpuModelId", "gpuCount", "resourceSize", "diskSizeGb", "cloudInit"),
@@ -22,17 +21,6 @@ FIELDS = [
     *("publicKey", "url", "events", "enabled", "public", "newSizeGb", "sshKeyId"),
 ]
 SERVED = [operation for area in AREAS for operation in area.operations]
-
-
-def values(known: list[str]) -> st.SearchStrategy[Any]:
-    """JSON values, with ids and names that exist among the strings."""
-    texts = st.sampled_from(known) | st.text()
-    numbers = st.integers(-1, 9) | st.integers() | st.floats()
-    return st.recursive(
-        st.none() | st.booleans() | numbers | texts,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-        max_leaves=4,
-    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -10,9 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -21,7 +19,7 @@ import pytest
 from pulumi_openrelay.emulator import ServedWorld, SimulatedClock, World, WorldTransport, serve
 from pulumi_openrelay.emulator.server import _Server, listen
 
-from .support import PROVISION_SECONDS, Api
+from .support import PROVISION_SECONDS, Api, receiver
 
 
 @pytest.fixture
@@ -149,41 +147,6 @@ def eventually(holds: Any, seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return False
-
-
-class Receiver:
-    """A webhook receiver on this machine: what came, and the status it answers with."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.status = 200
-        self.came: Queue[tuple[dict[str, str], bytes]] = Queue()
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.came.put((dict(self.headers), body))
-            self.send_response(found.status)
-            self.send_header("Location", f"{found.url}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def webhook(api: Api, url: str) -> Any:

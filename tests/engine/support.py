@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,11 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm7Z0bTw5cDgbHGdWmOLNlsS9xXU5cPYvlEX
 OTHER_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKc5b0m6Vwq3o1yD7fGp1bJq0d7iQ4Zt3mJd9vQn8s2X grace@desk"
 )
+VM = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    vm = relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+"""
+CREATE = {"method": "POST", "path_regex": "/vms/create$"}
 SECRET_KEYS = {"4dabf18193072939515e22adb298388d"}
 
 
@@ -316,3 +321,51 @@ class Stack:
         if log.exists():
             events = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
         return Result(done.returncode, done.stdout + done.stderr, time.monotonic() - began, events)
+
+
+def fault(cloud: ServedWorld, match: dict[str, Any], **action: Any) -> None:
+    rule = {"match": match, "times": None, "action": action}
+    answer = cloud.world.call("POST", "/_emulator/faults", rule)
+    assert answer.status < 300, answer.body
+
+
+def calm(cloud: ServedWorld) -> None:
+    cloud.world.call("DELETE", "/_emulator/faults")
+
+
+def all_told_as_recorded(stack: Stack, cloud: ServedWorld) -> bool:
+    """Whether each machine's resource has said that it was interrupted, and under which id."""
+    told = stack.log.read_text()
+    return all(interrupted(vm.id) in told for vm in cloud.world.live_vms())
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def plugins_of(stack: Stack) -> list[int]:
+    """The provider plugins that work for this stack."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"pulumi.dynamic" in words and (process / "cwd").resolve() == stack.folder:
+                found.append(int(process.name))
+    return found
+
+
+def asked(cloud: ServedWorld, method: str, end: str) -> Callable[[], bool]:
+    """Whether such a request has arrived since the log was cleared."""
+
+    def has_arrived() -> bool:
+        entries = list(cloud.world.log.entries)
+        return any(e.method == method and e.path.endswith(end) for e in entries)
+
+    return has_arrived
+
+
+def interrupted(vm_id: str) -> str:
+    return f"the operation was interrupted; it exists and is recorded ({vm_id}); run `pulumi up`"

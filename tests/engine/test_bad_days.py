@@ -23,9 +23,7 @@ import pytest
 
 from pulumi_openrelay.emulator import ServedWorld
 
-from .support import Stack
-from .test_failures import CREATE, VM, calm, fault, wait_until
-from .test_safety import plugins_of
+from .support import CREATE, VM, Stack, asked, calm, fault, plugins_of, wait_until
 
 SLOW = {"type": "delay", "seconds": 2.0}
 OUTAGE_SECONDS = 4.0
@@ -43,16 +41,6 @@ def press_ctrl_c(command: subprocess.Popen[bytes], times: int) -> None:
         os.killpg(command.pid, signal.SIGINT)
         time.sleep(0.3)  # a second press counts once the first has been heard
     command.wait(timeout=60)
-
-
-def asked(cloud: ServedWorld, method: str, end: str) -> Callable[[], bool]:
-    """Whether such a request has arrived since the log was cleared."""
-
-    def has_arrived() -> bool:
-        entries = list(cloud.world.log.entries)
-        return any(e.method == method and e.path.endswith(end) for e in entries)
-
-    return has_arrived
 
 
 def assert_one_machine(stack: Stack, cloud: ServedWorld) -> None:

@@ -16,9 +16,17 @@ import pytest
 
 from pulumi_openrelay.emulator import ServedWorld
 
-from .support import KEY, ROOT, Stack
-from .test_failures import VM, all_told_as_recorded, calm, fault, wait_until
-from .test_safety import plugins_of
+from .support import (
+    KEY,
+    ROOT,
+    VM,
+    Stack,
+    all_told_as_recorded,
+    calm,
+    fault,
+    plugins_of,
+    wait_until,
+)
 
 OLDEST = "3.268.0"
 

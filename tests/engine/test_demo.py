@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import ROOT, cli_directory, kill, running
-from .test_failures import wait_until
+from .support import ROOT, cli_directory, kill, running, wait_until
 
 WHOLE_SECONDS = 400
 """Of a demo of a minute, beside all the other tests."""

@@ -4,102 +4,91 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from pulumi_openrelay.emulator import ServedWorld
 
-from .support import Stack, mutations
-
-VM = """
-    key = relay.SshKey("laptop", public_key=KEY)
-    vm = relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
-"""
-CREATE = {"method": "POST", "path_regex": "/vms/create$"}
-
-
-def fault(cloud: ServedWorld, match: dict[str, Any], **action: Any) -> None:
-    rule = {"match": match, "times": None, "action": action}
-    answer = cloud.world.call("POST", "/_emulator/faults", rule)
-    assert answer.status < 300, answer.body
-
-
-def calm(cloud: ServedWorld) -> None:
-    cloud.world.call("DELETE", "/_emulator/faults")
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "sentence"),
-    [
-        (
-            401,
-            "REVOKED_API_KEY",
-            "VM 'trainer': the API refused the key from the environment (OPENRELAY_API_KEY) (401 "
-            "REVOKED_API_KEY: No); nothing was created; set a valid one with `pulumi config set "
-            "--secret openrelay:apiKey <key>`",
-        ),
-        (
-            402,
-            None,
-            "VM 'trainer': the organization's balance does not cover it (402: No); nothing was "
-            "created; add funds and run `pulumi up` again",
-        ),
-        (
-            403,
-            "ACCOUNT_RESTRICTED",
-            "VM 'trainer': the API does not allow it with the key from the environment "
-            "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; have what "
-            "it says settled for the organization, then run `pulumi up` again",
-        ),
-        (
-            409,
-            "NAME_TAKEN",
-            "VM 'trainer': the API refused it as things stand (409 NAME_TAKEN: No); nothing was "
-            "created; choose another name, or leave it out; to replace one under its own name, "
-            "set delete_before_replace",
-        ),
-        (
-            422,
-            None,
-            "VM 'trainer': the API refused the request (422: No); nothing was created; correct it "
-            "and run it again",
-        ),
-        (
-            429,
-            None,
-            "VM 'trainer': the API kept asking to slow down (429: No); nothing was created; wait a "
-            "little and run `pulumi up` again",
-        ),
-        (
-            503,
-            "INSUFFICIENT_GPU_CAPACITY",
-            "VM 'trainer': there is no capacity for it right now (503 INSUFFICIENT_GPU_CAPACITY: "
-            "No); nothing was created; try later or another shape, or let capacity_timeout wait "
-            "for capacity",
-        ),
-        (
-            500,
-            None,
-            "VM 'trainer': the API failed (500: No); whether it was created is unknown; run "
-            "`pulumi up` again: it looks for it before it creates anything",
-        ),
-    ],
+from .support import (
+    CREATE,
+    VM,
+    Stack,
+    all_told_as_recorded,
+    calm,
+    fault,
+    interrupted,
+    mutations,
+    wait_until,
 )
-def test_a_refused_create_is_one_line(
-    stack: Stack, cloud: ServedWorld, status: int, code: str | None, sentence: str
-) -> None:
+
+REFUSALS: list[tuple[int, str | None, str]] = [
+    (
+        401,
+        "REVOKED_API_KEY",
+        "VM 'trainer': the API refused the key from the environment (OPENRELAY_API_KEY) (401 "
+        "REVOKED_API_KEY: No); nothing was created; set a valid one with `pulumi config set "
+        "--secret openrelay:apiKey <key>`",
+    ),
+    (
+        402,
+        None,
+        "VM 'trainer': the organization's balance does not cover it (402: No); nothing was "
+        "created; add funds and run `pulumi up` again",
+    ),
+    (
+        403,
+        "ACCOUNT_RESTRICTED",
+        "VM 'trainer': the API does not allow it with the key from the environment "
+        "(OPENRELAY_API_KEY) (403 ACCOUNT_RESTRICTED: No); nothing was created; have what "
+        "it says settled for the organization, then run `pulumi up` again",
+    ),
+    (
+        409,
+        "NAME_TAKEN",
+        "VM 'trainer': the API refused it as things stand (409 NAME_TAKEN: No); nothing was "
+        "created; choose another name, or leave it out; to replace one under its own name, "
+        "set delete_before_replace",
+    ),
+    (
+        422,
+        None,
+        "VM 'trainer': the API refused the request (422: No); nothing was created; correct it "
+        "and run it again",
+    ),
+    (
+        429,
+        None,
+        "VM 'trainer': the API kept asking to slow down (429: No); nothing was created; wait a "
+        "little and run `pulumi up` again",
+    ),
+    (
+        503,
+        "INSUFFICIENT_GPU_CAPACITY",
+        "VM 'trainer': there is no capacity for it right now (503 INSUFFICIENT_GPU_CAPACITY: "
+        "No); nothing was created; try later or another shape, or let capacity_timeout wait "
+        "for capacity",
+    ),
+    (
+        500,
+        None,
+        "VM 'trainer': the API failed (500: No); whether it was created is unknown; run "
+        "`pulumi up` again: it looks for it before it creates anything",
+    ),
+]
+
+
+def test_each_refusal_of_a_create_is_one_line(stack: Stack, cloud: ServedWorld) -> None:
     stack.run("config", "set", "openrelay:maxRetries", "1", "--stack", stack.name)
-    fault(cloud, CREATE, type="status", status=status, error="No.", code=code)
+    for status, code, sentence in REFUSALS:
+        fault(cloud, CREATE, type="status", status=status, error="No.", code=code)
 
-    failed = stack.up(VM)
+        failed = stack.up(VM)
 
-    assert failed.code != 0
-    assert failed.errors == [sentence]
-    assert "Traceback" not in failed.text
-    calm(cloud)
+        assert failed.code != 0
+        assert failed.errors == [sentence]
+        assert "Traceback" not in failed.text
+        assert cloud.world.live_vms() == []
+        calm(cloud)
     assert stack.up().code == 0
     assert len(cloud.world.live_vms()) == 1
 
@@ -392,20 +381,3 @@ def test_ctrl_c_is_answered_within_seconds_and_records_every_machine(
         cloud.world.call("PATCH", f"/_emulator/vms/{vm.id}", {"status": "running"})
     assert stack.up().code == 0
     assert len(cloud.world.live_vms()) == 5
-
-
-def interrupted(vm_id: str) -> str:
-    return f"the operation was interrupted; it exists and is recorded ({vm_id}); run `pulumi up`"
-
-
-def all_told_as_recorded(stack: Stack, cloud: ServedWorld) -> bool:
-    """Whether each machine's resource has said that it was interrupted, and under which id."""
-    told = stack.log.read_text()
-    return all(interrupted(vm.id) in told for vm in cloud.world.live_vms())
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)

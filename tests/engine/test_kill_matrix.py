@@ -38,8 +38,7 @@ from pulumi_openrelay.lifecycle.service import OPENRELAY
 from ..contract.examples import EXAMPLES, RELAY_KEYS, By, Example
 from ..contract.support import KINDS, THINGS
 from ..simulation.engine import Ref
-from .support import Stack
-from .test_safety import plugins_of
+from .support import Stack, plugins_of
 
 SOAK = bool(os.environ.get("OPENRELAY_SOAK"))
 BRIEFLY = {"relay:Instance", "relay:WebhookSecret"}

@@ -10,9 +10,7 @@ import pytest
 
 from pulumi_openrelay.emulator import ServedWorld
 
-from .support import Stack, mutations
-from .test_bad_days import asked
-from .test_failures import wait_until
+from .support import Stack, asked, mutations, wait_until
 
 MACHINES = """
     quick = Options(custom_timeouts=pulumi.CustomTimeouts(create="1s", update="1s"))

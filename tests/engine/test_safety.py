@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -14,8 +13,7 @@ from pathlib import Path
 
 from pulumi_openrelay.emulator import ServedWorld
 
-from .support import ROOT, TYPE, Stack, mutations
-from .test_failures import wait_until
+from .support import ROOT, TYPE, Stack, mutations, plugins_of, wait_until
 
 MACHINES = """
     key = relay.SshKey("laptop", public_key=KEY, adopt=True)
@@ -115,17 +113,6 @@ def test_a_killed_up_is_gone_on_with_by_the_next(stack: Stack, cloud: ServedWorl
     alive = {row["id"] for kind in ("vms", "clusters", "webhooks") for row in world[kind]}
     assert alive == {i for i in alive if i in recorded}
     assert [len(world[kind]) for kind in ("vms", "clusters", "webhooks")] == [1, 1, 1]
-
-
-def plugins_of(stack: Stack) -> list[int]:
-    """The provider plugins that work for this stack."""
-    found = []
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if b"pulumi.dynamic" in words and (process / "cwd").resolve() == stack.folder:
-                found.append(int(process.name))
-    return found
 
 
 def test_a_replacement_on_demand_never_ends_the_machine_that_it_took_over(

@@ -12,8 +12,7 @@ from pulumi_openrelay.emulator.contract import document
 from pulumi_openrelay.emulator.relay.api import AREAS
 from pulumi_openrelay.emulator.relay.models import MODELS
 
-from ..support import public_key
-from ..test_any_input import values
+from ..support import public_key, values
 from .support import GPT_FULL, Api
 
 FIELDS = [

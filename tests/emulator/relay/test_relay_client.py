@@ -12,7 +12,7 @@ from relaygpu import Relay
 
 from pulumi_openrelay.emulator import ServedRelayWorld
 
-from ..test_server import receiver
+from ..support import receiver
 from .support import GPT, GPT_FULL, instance_body
 
 
