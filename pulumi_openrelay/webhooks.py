@@ -49,8 +49,8 @@ class _Delivery:
 
 def verify(
     body: bytes,
-    headers: Mapping[str, str],
-    secret: str | Sequence[str],
+    headers: Mapping[str, str | None],
+    secret: str | Sequence[str | None] | None,
     *,
     tolerance_seconds: float | EllipsisType | None = ...,
     now: float | None = None,
@@ -59,13 +59,18 @@ def verify(
     """The event of a delivery, which is its body. Raises NotVerified.
 
     body: the raw bytes, as received. headers: by name, in any case. secret: the signing secret, or
-    several of which one must fit. tolerance_seconds: how old, or how far in the future, it may be;
-    left out, 900 for OpenRelay and 300 for Relay; None: any age. now: seconds since the epoch;
-    None: this machine's clock. seen: asked with the delivery's id, which is the same each time that
-    an event is delivered, whether it was handled before; what was is refused.
+    several of which one must fit; an empty one, or None, fits nothing. tolerance_seconds: how old,
+    or how far in the future, it may be; left out, 900 for OpenRelay and 300 for Relay; None: any
+    age. now: seconds since the epoch; None: this machine's clock. seen: asked with the delivery's
+    id, which is the same each time that an event is delivered, whether it was handled before; what
+    was is refused.
     """
-    given = {name.lower(): value for name, value in headers.items()}
-    secrets = [secret] if isinstance(secret, str) else list(secret)
+    given = {name.lower(): value for name, value in headers.items() if value is not None}
+    several = [secret] if secret is None or isinstance(secret, str) else secret
+    # What an empty one signs, anybody can sign.
+    secrets = [one for one in several if one and _standard_text(one)]
+    if not secrets:
+        raise NotVerified("there is no secret to verify the delivery with")
     read = _read_standard if STANDARD_SIGNATURE in given else _read_openrelay
     delivery = read(body, given, secrets)
     tolerance = delivery.tolerance if tolerance_seconds is ... else tolerance_seconds
@@ -88,10 +93,10 @@ def _read_openrelay(body: bytes, given: Mapping[str, str], secrets: Sequence[str
             f"the delivery has no header {SIGNATURE} with a sha256 signature, and no "
             f"{STANDARD_SIGNATURE}"
         )
-    digests = [hashlib.sha256(secret.encode()) for secret in secrets]
+    digests = [hashlib.sha256(_bytes(secret)) for secret in secrets]
     keys = [key for d in digests for key in (d.digest(), d.hexdigest().encode())]
     expected = [hmac.new(key, body, hashlib.sha256).hexdigest().encode() for key in keys]
-    _require_one([signature.lower().encode()], expected)
+    _require_one([_bytes(signature.lower())], expected)
     event = _event(body)
     try:
         return _Delivery(event, str(event["id"]), _seconds(event["created_at"]), TOLERANCE_SECONDS)
@@ -104,22 +109,32 @@ def _read_standard(body: bytes, given: Mapping[str, str], secrets: Sequence[str]
     message, sent = given.get("webhook-id", ""), given.get("webhook-timestamp", "").strip()
     if not message or not sent.isdecimal():
         raise NotVerified("the delivery has no webhook-id, or no webhook-timestamp in seconds")
-    signed = f"{message}.{sent}.".encode() + body
+    signed = _bytes(f"{message}.{sent}.") + body
     keys = [key for key in map(_standard_key, secrets) if key]
     if not keys:
         raise NotVerified("no secret is one of Standard Webhooks: whsec_ and base64")
     expected = [base64.b64encode(hmac.digest(key, signed, "sha256")) for key in keys]
     versions = (part.partition(",") for part in given[STANDARD_SIGNATURE].split())
-    _require_one([text.encode() for version, _, text in versions if version == "v1"], expected)
+    _require_one([_bytes(text) for version, _, text in versions if version == "v1"], expected)
     return _Delivery(_event(body), message, float(sent), STANDARD_TOLERANCE_SECONDS)
 
 
 def _standard_key(secret: str) -> bytes | None:
-    text = secret.removeprefix("whsec_").strip()
+    text = _standard_text(secret)
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _standard_text(secret: str) -> str:
+    return secret.strip().removeprefix("whsec_").strip()
+
+
+def _bytes(text: str) -> bytes:
+    """In UTF-8, the surrogates too that a server makes of bytes that are none: such a text is of
+    somebody else, and has to be refused like any other."""
+    return text.encode(errors="surrogatepass")
 
 
 def _require_one(given: Sequence[bytes], expected: Sequence[bytes]) -> None:

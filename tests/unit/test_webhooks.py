@@ -91,6 +91,21 @@ class TestSigned:
             with pytest.raises(NotVerified):
                 verify(BODY, signed(BODY, SECRET), secrets, now=AT)
 
+    def test_an_empty_secret_fits_nothing(self, signed: Signed) -> None:
+        """Anybody can sign with it."""
+        for empty in ("", " ", "whsec_", "whsec_ ", None):
+            headers = signed(BODY, "whsec_" if empty is None else empty)
+            for secrets in (empty, [empty], [OTHER, empty]):
+                with pytest.raises(NotVerified):
+                    verify(BODY, headers, secrets, now=AT)
+            assert verify(BODY, signed(BODY, SECRET), [SECRET, empty], now=AT) == EVENT
+
+    def test_a_header_that_is_no_text_is_refused(self, signed: Signed) -> None:
+        for name in signed(BODY, SECRET):
+            for value in (None, "\udce9", "v1,\udce9", "sha256=\udce9", "\ud800"):
+                with pytest.raises(NotVerified):
+                    verify(BODY, {**signed(BODY, SECRET), name: value}, SECRET, now=AT)
+
     def test_no_byte_of_the_body_may_change(self, signed: Signed) -> None:
         headers = signed(BODY, SECRET)
         for at in range(len(BODY)):
