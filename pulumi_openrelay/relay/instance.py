@@ -22,21 +22,19 @@ if TYPE_CHECKING:
     from ..lifecycle.session import Session
 
 CATALOG = "/v2/instances/catalog"
-MARK = "pulumi"
+MARKED = re.compile(r"[?&]pulumi=([^?&#]+-[0-9a-f]{16}-[0-9a-f]{6})$")
 """The query of a webhook URL that carries the name by which an instance is found again."""
 
 
-def _marked(url: str, mark: str | None) -> str:
+def _marked(url: str, mark: str) -> str:
     """The URL with this mark and no other; otherwise as it was written."""
-    head, hash_, fragment = url.partition("#")
-    path, _, query = head.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith(f"{MARK}=")]
-    query = "&".join([*kept, *([f"{MARK}={mark}"] if mark else [])])
-    return path + (f"?{query}" if query else "") + hash_ + fragment
+    head, hash_, fragment = _unmarked(url).partition("#")
+    return f"{head}{'&' if '?' in head else '?'}pulumi={mark}{hash_}{fragment}"
 
 
 def _unmarked(url: str) -> str:
-    return _marked(url, None)
+    head, hash_, fragment = url.partition("#")
+    return MARKED.sub("", head) + hash_ + fragment
 
 
 def _same_url(old: str, new: str) -> bool:
@@ -161,7 +159,7 @@ class InstanceKind(Kind, resource=Instance):
         return inputs.get("webhook_url") is None
 
     def called(self, row: Row) -> str | None:
-        found = re.search(rf"[?&]{MARK}=([^&#]+)", str(row.get("webhook_url")))
+        found = MARKED.search(str(row.get("webhook_url")).partition("#")[0])
         return found[1] if found else None
 
     def tells_name(self, row: Row) -> bool:

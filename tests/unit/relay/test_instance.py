@@ -459,11 +459,26 @@ def test_of_three_alike_that_were_cut_off_none_is_said_to_be_a_strangers() -> No
 
 class TestTheMark:
     def test_it_is_added_to_the_query_and_nothing_else_of_the_url_changes(self) -> None:
-        url = "https://h.example.com/a%20b?x=%2F&&y=1+2&z#frag"
-        marked = _marked(url, "it-1")
-        assert marked == "https://h.example.com/a%20b?x=%2F&y=1+2&z&pulumi=it-1#frag"
-        assert _marked(marked, "it-2").count("pulumi=") == 1
-        assert _unmarked(_marked("https://h/p", "it-1")) == "https://h/p"
+        mark, other = f"it-{'0' * 16}-012345", f"it-{'1' * 16}-012345"
+        url = "https://h.example.com/a%20b?x=%2F&&y=1+2&z=#frag"
+        marked = _marked(url, mark)
+        assert marked == f"https://h.example.com/a%20b?x=%2F&&y=1+2&z=&pulumi={mark}#frag"
+        assert _marked(marked, other) == marked.replace(mark, other)
+        for written in (url, "https://h/p", "https://h/p?", "https://h/p?a&", "https://h/p#f?g"):
+            assert _unmarked(_marked(written, mark)) == written
+
+    def test_a_query_of_the_programs_own_that_is_called_like_it_stays(self) -> None:
+        hook = "https://hooks.example.com/relay?pulumi=prod"
+        stack = account()
+        left = die_after_the_create(stack, instance(webhook_url=hook))
+        stack.up(instance(webhook_url=hook))
+        assert stack.record().id == left
+        assert stack.record().outputs["webhook_url"] == hook
+        stack.refresh()
+        assert stack.up(instance(webhook_url=hook)) == []
+        assert isinstance(stack.world, RelayWorld)
+        (live,) = stack.world.live_instances()
+        assert str(live.webhook_url).startswith(f"{hook}&pulumi=it-")
 
     def test_programs_and_drift_never_see_it(self) -> None:
         stack = account()
