@@ -396,6 +396,12 @@ class Kind:
         del row
         return iter(())
 
+    def noticed(self, old: Inputs, now: Inputs) -> Iterator[str]:
+        """What is worth a warning about what has changed without this stack. old, now: the outputs
+        as they were recorded, and as they are."""
+        del old, now
+        return iter(())
+
     def shown(self, row: Row) -> dict[str, Any]:
         """Secrets in the answer to the create that no later answer gives again, by property."""
         del row

@@ -242,6 +242,7 @@ class Lifecycle:
             if ready and not remote.sent and not changing:
                 return outputs
             settled = self._settled(remote, outputs)
+            self._warn_of_what_others_did(old_outputs, settled)
             self._end_left(remote, outputs)
             return {n: value for n, value in settled.items() if n not in (LEFT, TIMEOUT)}
         except Exception as error:
@@ -295,6 +296,7 @@ class Lifecycle:
             ):
                 now[SERVED] = True
             now = without_none(now)
+            self._warn_of_what_others_did(outputs, now)
         except Exception as error:
             raise Failed(
                 sentences.not_read(kind.noun, self.call.name, self._reason(error))
@@ -482,6 +484,10 @@ class Lifecycle:
             self.call.deadline = self.call.now() + self.kind.delete_seconds
             end_left(Remote(self.session, self.kind, self.call, left, new=remote.new))
 
+    def _warn_of_what_others_did(self, old: Bag, now: Bag) -> None:
+        for remark in self.kind.noticed(old, now):
+            self.call.warn(remark)
+
     def _warn_of_left(self, resource_id: str) -> None:
         self.call.warn(
             f"an earlier {self.kind.noun} of this resource is left as it is: {resource_id}; if no "
@@ -550,10 +556,12 @@ class Lifecycle:
     def _still_to_change(self, remote: Remote, changes: Changes, *, ready: bool) -> set[str]:
         """Of the changes those that no earlier attempt has made: one that was killed, or whose
         answer was lost, recorded nothing. ready: False where an earlier attempt is known to have
-        been cut off, so that more may be missing than what is recorded tells."""
-        unreadable = {name for name in changes.updates if not self.kind.fields[name].readable}
-        differs = self._differs(remote)
-        return unreadable | (differs & set(changes.updates) if ready else differs)
+        been cut off, so that more may be missing than what is recorded tells; what the API does not
+        tell is missing only where it is recorded as not done."""
+        fields, asked = self.kind.fields, set(changes.updates)
+        unreadable = {name for name in asked if not fields[name].readable}
+        differs = {name for name in self._differs(remote) if fields[name].readable}
+        return unreadable | (differs & asked if ready else differs)
 
     def _change(self, remote: Remote, changed: set[str]) -> None:
         """Run the kind's steps for these properties, in the order in which it declares them."""

@@ -129,5 +129,15 @@ class WebhookKind(Kind, resource=Webhook):
         answer = webhook.send("POST", path, repeatable=True, answers=dict)
         webhook.shown_once["secret"] = answer.get("secret")
 
+    def noticed(self, old: Inputs, now: Inputs) -> Iterator[str]:
+        secret, prefix = now.get("secret"), now.get("secret_prefix")
+        if None in (secret, prefix) or prefix == old.get("secret_prefix"):
+            return
+        if not str(secret).startswith(str(prefix).rstrip(".\u2026*")):
+            yield (
+                f"its signing secret is another by now, which begins with {prefix}: deliveries do "
+                f"not fit the recorded one any more; another `secret_version` makes a new one"
+            )
+
     def shown(self, row: Row) -> dict[str, object]:
         return {"secret": row.get("secret")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from pulumi_openrelay.emulator.webhooks import Webhook
+
 from .support import (
     MACHINES,
     THINGS,
@@ -39,6 +41,62 @@ def test_a_webhook_that_could_not_be_switched_off_is_switched_off_by_the_next_up
 
     assert stack.up(wanted) == ["toggleOrgWebhook"]
     assert stack.up(wanted) == []
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+@pytest.mark.parametrize("status", [400, 502])
+def test_a_change_that_failed_leaves_the_signing_secret_as_it_is(
+    status: int, taken_back: bool
+) -> None:
+    stack = Stack(HOOK)
+    before, changed = program(HOOK, enabled=True), program(HOOK, enabled=False, url="https://new")
+    stack.up(before)
+    secret = stack.record().outputs["secret"]
+    stack.world.faults.status(status, "POST", "/toggle$", times=None)
+    assert failure(stack, changed) is not None
+    stack.world.faults.clear()
+
+    calls = stack.up(before if taken_back else changed)
+
+    assert calls == ["updateOrgWebhook" if taken_back else "toggleOrgWebhook"]
+    assert stack.record().outputs["secret"] == secret
+
+
+def test_a_create_that_could_not_switch_a_webhook_off_keeps_the_secret_that_it_has_shown() -> None:
+    stack, wanted = Stack(HOOK), program(HOOK, enabled=False)
+    stack.world.faults.status(403, "POST", "/toggle$")
+    assert failure(stack, wanted) is not None
+    assert stack.up(wanted) == ["toggleOrgWebhook"]
+
+
+class TestASigningSecretWhoseNewOneWasNotTold:
+    """The API has made it, and its answers were lost."""
+
+    def lost(self) -> Stack:
+        stack = Stack(HOOK)
+        stack.up(program(HOOK))
+        done_and_refused(stack, "/regenerate-secret$", 502)
+        assert failure(stack, program(HOOK, secret_version=2)) is not None
+        stack.world.faults.clear()
+        return stack
+
+    def test_another_is_made_where_the_program_still_asks_for_it(self) -> None:
+        stack = self.lost()
+        assert stack.up(program(HOOK, secret_version=2)) == ["regenerateOrgWebhookSecret"]
+        self.assert_known(stack)
+
+    def test_it_is_told_where_the_program_takes_the_change_back(self) -> None:
+        stack = self.lost()
+        assert stack.up(program(HOOK)) == []
+        told = "".join(stack.engine.warnings)
+        assert "its signing secret is another by now" in told
+        assert "another `secret_version` makes a new one" in told
+        assert stack.up(program(HOOK, secret_version=3)) == ["regenerateOrgWebhookSecret"]
+        self.assert_known(stack)
+
+    def assert_known(self, stack: Stack) -> None:
+        (webhook,) = stack.world.store.table(Webhook).values()
+        assert stack.record().outputs["secret"] == webhook.secret
 
 
 def test_what_an_update_did_before_it_was_killed_is_not_asked_for_again() -> None:

@@ -240,6 +240,22 @@ class TestAModelAllowlistThatAnotherHandLifts:
         assert stack.world.call("GET", path).json()["model_allowlist"] is None
 
 
+def test_a_signing_secret_that_another_hand_has_made_anew_is_told_by_a_refresh() -> None:
+    hook = "openrelay:Webhook"
+    stack = Stack(hook)
+    stack.up(program(hook))
+    secret = stack.record().outputs["secret"]
+    organization = stack.world.call("GET", "/v1/whoami").json()["organizationId"]
+    path = f"/v1/orgs/{organization}/webhooks/{stack.record().id}/regenerate-secret"
+    answer = stack.world.call("POST", path)
+    assert answer.status == 200, answer.body
+    stack.refresh()
+    told = "".join(stack.engine.warnings)
+    assert f"which begins with {answer.json()['secretPrefix']}" in told
+    assert stack.record().outputs["secret"] == secret  # a list may lag behind: nothing is dropped
+    assert stack.up(program(hook)) == []
+
+
 class TestAPublicVmWhoseAnswersLeaveOutWhatIsFalse:
     def test_closed_by_another_hand_it_is_opened_again(self) -> None:
         stack = Stack(VM)
