@@ -425,11 +425,16 @@ def facts(kind: Kind, row: Row) -> dict[str, Any]:
 
 def made_at(kind: Kind, row: Row) -> float | None:
     """When it was made, in seconds since the epoch, None where the API does not say."""
+    return epoch(row.get(kind.service.wire("created_at")))
+
+
+def epoch(timestamp: Any) -> float | None:
+    """A time of an API, RFC 3339, in seconds since the epoch; None where it is none."""
     try:
-        made = datetime.fromisoformat(str(row[kind.service.wire("created_at")]))
-    except (KeyError, ValueError):
+        moment = datetime.fromisoformat(str(timestamp))
+    except ValueError:
         return None
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @cache

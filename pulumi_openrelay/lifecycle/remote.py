@@ -112,26 +112,27 @@ class Remote:
         finally:
             self.sent = self.sent or (method != "GET" and not refused)
 
-    def act(self, path: str, body: Any = None, *, done: Callable[[Row], bool]) -> None:
+    def act(self, path: str, body: Any = None, *, done: Callable[[Row], bool]) -> Row:
         """POST something whose repetition could do harm; after a lost answer, look first.
 
-        done: whether what was asked for shows in a row of the thing. Waits for capacity where the
-        program gave a `capacity_timeout`.
+        Returns the answer, or the row that shows that it was done. done: whether what was asked for
+        shows in a row of the thing. Waits for capacity where the program gave a `capacity_timeout`.
         """
         patience = Patience(self.caller, self.new)
         while True:
             try:
-                self.send("POST", path, body)
+                answer = self.send("POST", path, body)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
             except AnswerLost as error:
                 for pause in LOOKS_AFTER_A_LOST_ANSWER:
                     self.caller.wait(pause)
-                    if done(self.look()):
-                        return
+                    row = self.look()
+                    if done(row):
+                        return row
                 patience.count_or_raise(error)
             else:
-                return
+                return answer if isinstance(answer, dict) else {}
 
     def look(self) -> Row:
         """The thing as it is now, by the API's fullest answer. Raises MachineGone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..lifecycle.declare import Kind, Row, in_place
+from ..lifecycle.declare import Kind, Row, epoch, facts, in_place
 from ..lifecycle.fields import OWNER, In, Out, output, updates
 from ..lifecycle.journal import Note
 from ..lifecycle.remote import SETTLE_SECONDS
@@ -46,38 +46,49 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
     def rotate(self, account: Remote) -> None:
         """A second rotation would end the secret that receivers still use. So each is noted before
         it is asked for, and the time of the newest secret tells whether one that was cut off, or
-        whose answer was lost, was done."""
-        if None in (account.recorded.get("rotation"), account.new.get("rotation")):
-            return  # its first value, or none any more
+        whose answer was lost, was done. When it is done, that is noted too: a secret that is made
+        later is of another rotation."""
         call, journal = account.caller, account.session.journal
-        owner, wanted = str(account.new.get(OWNER)), {"rotation": account.new.get("rotation")}
-        row, note = account.look(), journal.read(owner, call.urn)
-        cut_off = note is not None and wanted.items() <= (note.found or {}).items()
-        now = account.session.client.time(call)
-        if note is None or not cut_off:
-            if self._was_rotated(account, row):
-                return
-            found = {**wanted, "created_at": row.get("created_at")}
-            note = Note(account.kind.token, now, now, before=(account.id,), found=found)
-        before = (note.found or {}).get("created_at")
+        owner, new = str(account.new.get(OWNER)), account.new.get("rotation")
+        old, note = account.recorded.get("rotation"), journal.read(owner, call.urn)
+        noted = (note.found if note is not None else None) or {}
+        if old is not None and noted.get("rotation") == old:
+            journal.forget(owner, call.urn)  # what it is about is recorded
+        if None in (old, new):
+            return  # its first value, or none any more
+        row, now = account.look(), account.session.client.time(call)
+        then = account.recorded.get("created_at")
+        made = noted.get("made") in (None, row.get("created_at"))
+        if note is not None and noted.get("rotation") == new and made:
+            then = noted.get("created_at")
+            while row.get("created_at") == then and now < note.last + SETTLE_SECONDS:
+                call.wait(2.0)  # what was cut off may still do its work
+                row, now = account.look(), account.session.client.time(call)
+        if self._was_rotated(account, row, then, now):
+            return
+        found = {"rotation": new, "created_at": row.get("created_at")}
+        note = Note(account.kind.token, now, now, before=(account.id,), found=found)
+        journal.write(owner, call.urn, note)
+        row = account.act(
+            "/v2/customer/webhook-secret/rotate",
+            done=lambda row: row.get("created_at") != found["created_at"],
+        )
+        call.hide_told(row)
+        # The next look may be answered by a server that lags behind.
+        account.shown_once.update(facts(account.kind, row))
+        journal.write(
+            owner, call.urn, replace(note, found={**found, "made": row.get("created_at")})
+        )
 
-        def done(row: Row) -> bool:
-            return row.get("created_at") != before
-
-        while cut_off and not done(row) and now < note.last + SETTLE_SECONDS:
-            call.wait(2.0)  # what was cut off may still do its work
-            row, now = account.look(), account.session.client.time(call)
-        if not done(row):
-            journal.write(owner, call.urn, replace(note, last=now))
-            account.act("/v2/customer/webhook-secret/rotate", done=done)
-
-    def _was_rotated(self, account: Remote, row: Row) -> bool:
-        """Whether the recorded secret is the previous one by now, which a rotation would end."""
-        then, now = account.recorded.get("created_at"), row.get("created_at")
-        if then in (None, now) or row.get("previous_valid_until") is None:
+    def _was_rotated(self, account: Remote, row: Row, then: object, now: float) -> bool:
+        """Whether the secret that was made at `then` is the previous one by now, and valid, so that
+        a rotation would end it. now: seconds since the epoch, by the API's clock."""
+        since, until = row.get("created_at"), row.get("previous_valid_until")
+        # An end that cannot be read may be one to come.
+        if then in (None, since) or until is None or (epoch(until) or now) < now:
             return False
         account.caller.warn(
-            f"it is not rotated, because it was since it was last read ({now}), and the secret "
+            f"it is not rotated, because it was since it was last read ({since}), and the secret "
             f"from before then is still valid: that is taken for this rotation"
         )
         return True
