@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OpenRelayError
@@ -61,6 +63,13 @@ class SettingLifecycle(Lifecycle):
             said = sentences.created(kind.noun, call.name, SINGLETON, reason)
             raise FailedRecorded(said, SINGLETON, outputs, inputs) from error
 
+    def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
+        owner, urn, now = str(inputs.get(OWNER)), self.call.urn, self.call.time()
+        found = old_outputs.get(BEFORE)
+        note = self.session.journal.read(owner, urn) or Note(self.kind.token, now, now, found=found)
+        self._note_asked(note, inputs)
+        return super().update(resource_id, old_inputs, old_outputs, inputs)
+
     def delete(self, resource_id: str, outputs: Bag) -> None:
         kind, call, history = self.kind, self.call, self.session.history
         call.hide(outputs)
@@ -98,7 +107,7 @@ class SettingLifecycle(Lifecycle):
         self._set_deadline()
         remote = Remote(self.session, kind, call, resource_id, new=before, old=outputs)
         try:
-            self._change(remote, ours)
+            self._change(remote, {name for name in ours if self._is_ours(remote, name)})
         except Exception as error:
             raise Failed(
                 sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
@@ -108,19 +117,59 @@ class SettingLifecycle(Lifecycle):
     def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
         """A note of a setting is about itself: there is no other."""
 
+    def _is_ours(self, remote: Remote, name: str) -> bool:
+        """Whether it is as this stack has recorded it, or has asked for when it was cut off, or the
+        API does not tell; warns where it is something else than before this stack had it."""
+        row = remote.look()
+        now, recorded = self.record.facts(row).get(name), remote.recorded.get(name)
+        note = self.session.journal.read(str(remote.recorded.get(OWNER)), self.call.urn)
+        asked = [one.get(name) for one in note.asked] if note is not None else []
+        if now is None or any(self._same(name, now, one) for one in (recorded, *asked)):
+            return True
+        # Not what is derived: a setting that is not set is not restored to a value.
+        if not self._same(name, facts(self.kind, row).get(name), remote.new.get(name)):
+            self.call.warn(
+                f"{name} is left as it is, {_told(now)}: this stack has recorded "
+                f"{_told(recorded)}, so that another may have set it for a reason; before this "
+                f"stack had it, it was {_told(remote.new.get(name))}"
+            )
+        return False
+
     def _found(self, remote: Remote, inputs: Bag) -> Bag:
         """How the setting was before this stack touched it: as noted by a create that was cut off,
-        else as it is."""
-        journal, owner, urn = self.session.journal, str(inputs.get(OWNER)), self.call.urn
-        kind, note = self.kind, journal.read(owner, urn)
-        if note is None or note.found is None:
-            # Not what is derived: a setting that is not set is not restored to a value.
-            told, fields = facts(kind, remote.look()), kind.fields
-            found = {n: v for n, v in told.items() if fields[n].role is Role.UPDATES}
-            now = self.call.time()
-            note = Note(kind.token, now, now, found=found)
-            journal.write(owner, urn, note)
+        unless another has set it since; else as it is."""
+        note = self.session.journal.read(str(inputs.get(OWNER)), self.call.urn)
+        # Not what is derived: a setting that is not set is not restored to a value.
+        now = self._part(facts(self.kind, remote.look()))
+        asked = (note.asked or (self._part(inputs),)) if note is not None else ()
+        if note is None or note.found is None or not self._in(now, note.found, *asked):
+            time = self.call.time()
+            note = Note(self.kind.token, time, time, found=now)
+        self._note_asked(note, inputs)
         return dict(note.found or {})
+
+    def _note_asked(self, note: Note, inputs: Bag) -> None:
+        """Note what is about to be asked for, which is this stack's own wherever it shows."""
+        asks = self._part(inputs)
+        if asks and asks not in note.asked:
+            note = replace(note, asked=(*note.asked, asks))
+            self.session.journal.write(str(inputs.get(OWNER)), self.call.urn, note)
+
+    def _part(self, bag: Bag) -> Bag:
+        """The part of it that is set, and that the API tells."""
+        fields = self.kind.fields.values()
+        set_ = {field.name for field in fields if field.role is Role.UPDATES and field.readable}
+        return {name: value for name, value in bag.items() if name in set_}
+
+    def _in(self, now: Bag, *those: Mapping[str, Any]) -> bool:
+        """Whether it is one of those."""
+        return any(
+            all(self._same(name, now.get(name), one.get(name)) for name in {*now, *one})
+            for one in those
+        )
+
+    def _same(self, name: str, old: Any, new: Any) -> bool:
+        return old == new if None in (old, new) else self.kind.fields[name].same(old, new)
 
     def _claim(self) -> None:
         if not self.session.history.claims_name(self.call.urn, self.kind.token, SINGLETON):

@@ -22,10 +22,11 @@ from typing import Any, Protocol
 class Note:
     """first, last: when the first and the last create was sent, in seconds since the epoch by the
     API's clock. before: the ids that existed. made: the id that the API answered with, None until
-    it has answered; or one that a request has given itself. found: what a setting was. left: the
-    ids of what earlier attempts made, which is ended once what the note is about stands. kind: the
-    token of what is made. recorded: whether the engine was told of what was made, so that a state
-    records it, or has. name: the one that was asked for, None in the notes of older releases."""
+    it has answered; or one that a request has given itself. found: what a setting was. asked: what
+    creates have set it to since, each of them, as no state may record it. left: the ids of what
+    earlier attempts made, which is ended once what the note is about stands. kind: the token of
+    what is made. recorded: whether the engine was told of what was made, so that a state records
+    it, or has. name: the one that was asked for, None in the notes of older releases."""
 
     kind: str
     first: float
@@ -36,6 +37,7 @@ class Note:
     left: tuple[str, ...] = ()
     recorded: bool = False
     name: str | None = None
+    asked: tuple[Mapping[str, Any], ...] = ()
 
 
 class Journal(Protocol):
@@ -96,7 +98,7 @@ class NoteFiles:
 def _read(file: Path) -> Note | None:
     try:
         note = json.loads(file.read_text())
-        ids = {name: tuple(note.get(name, ())) for name in ("before", "left")}
+        ids = {name: tuple(note.get(name, ())) for name in ("before", "left", "asked")}
         return Note(**{**note, **ids})
     except (OSError, ValueError, TypeError, AttributeError):
         return None

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class AccountSettings(Resource, module="relay", name="AccountSettings"):
-    """The settings of the Relay account: there is one. A delete restores what it found.
+    """The settings of the Relay account: there is one. A delete restores what it found, and leaves
+    alone, with a warning, what is not as this stack has set it.
 
     API: `updateSettings`, `getProfile`.
     """

@@ -21,7 +21,8 @@ def _same_set(old: list[str], new: list[str]) -> bool:
 class ModelAllowlist(Resource, module="relay", name="ModelAllowlist"):
     """The models that the account's keys may use, but for its superkey: there is one list.
 
-    A delete restores what it found, which is no restriction where there was none.
+    A delete restores what it found, which is no restriction where there was none; a list that is
+    not as this stack has set it is left alone, with a warning.
 
     API: `updateModelAllowlist`, `getModelAllowlist`.
     """

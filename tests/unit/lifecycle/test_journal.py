@@ -9,7 +9,7 @@ import pytest
 
 from pulumi_openrelay.lifecycle.journal import Note, NoteFiles
 
-NOTE = Note("openrelay:Webhook", 1.0, 2.0, ("wh_1",), made="wh_2")
+NOTE = Note("openrelay:Webhook", 1.0, 2.0, ("wh_1",), made="wh_2", asked=({"name": "a"},))
 
 
 def test_a_note_is_read_by_the_next_run_until_it_is_forgotten(tmp_path: Path) -> None:

@@ -39,6 +39,19 @@ def secrets(stack: Stack) -> list[str]:
     return secret_of(w, w.first_customer.id).valid(w.now)
 
 
+def tell_always(stack: Stack, field: str, value: str) -> None:
+    """Let the API tell this of the webhook secret, whatever the time."""
+    handle = stack.world.handle
+
+    def telling(request: Request) -> Answer:
+        answer = handle(request)
+        if not request.path.endswith("/webhook-secret"):
+            return answer
+        return replace(answer, body=json.dumps({**json.loads(answer.body), field: value}).encode())
+
+    stack.world.handle = telling  # type: ignore[method-assign]
+
+
 class TestTheAllowlist:
     @pytest.mark.parametrize("found", [None, OTHERS])
     def test_a_delete_puts_back_what_was_found(self, found: list[str] | None) -> None:
@@ -113,6 +126,52 @@ class TestTheAllowlist:
         assert stack.engine.warnings == [
             "it is left as it is, because another resource of this program sets it"
         ]
+
+    def test_a_delete_leaves_alone_what_another_stack_has_set(self) -> None:
+        mine = account(owner="mine")
+        mine.up(one("ModelAllowlist", models=MODELS))
+        theirs = account(owner="theirs", beside=mine)
+        theirs.up(one("ModelAllowlist", models=OTHERS))
+        assert mine.destroy() == []
+        assert allowlist(mine) == OTHERS
+        (told,) = mine.engine.warnings
+        assert told == (
+            f"models is left as it is, {json.dumps(OTHERS)}: this stack has recorded "
+            f"{json.dumps(MODELS)}, so that another may have set it for a reason; before this "
+            f"stack had it, it was not set"
+        )
+
+    def test_a_delete_undoes_what_a_killed_change_has_set(self) -> None:
+        for request in range(1, 5):
+            stack = account()
+            stack.up(one("ModelAllowlist", models=MODELS))
+            stack.death = Death(request, after_the_work=True)
+            with contextlib.suppress(OperationFailed):
+                stack.up(one("ModelAllowlist", models=OTHERS))
+            stack.death = None
+            stack.destroy()
+            assert allowlist(stack) is None, request
+            assert stack.engine.warnings == []
+            assert stack.journal.left("owner") == []
+            if not stack.died:
+                return
+        pytest.fail("an operation of more than 4 requests")
+
+    @pytest.mark.parametrize("models", [MODELS, [*MODELS, *OTHERS]])
+    def test_what_is_there_is_found_whatever_this_machine_has_noted_of_an_earlier_create(
+        self, models: list[str]
+    ) -> None:
+        """It was made here, and taken out of the program on another machine."""
+        stack = account()
+        stack.up(one("ModelAllowlist", models=MODELS))
+        notes, stack.journal = stack.journal, Notes()
+        stack.up({})
+        assert allowlist(stack) is None
+        stack.journal = notes
+        world(stack).first_customer.model_allowlist = OTHERS
+        stack.up(one("ModelAllowlist", models=models))
+        stack.destroy()
+        assert allowlist(stack) == OTHERS
 
     def test_one_that_was_replaced_on_order_stays_set(self) -> None:
         stack = account()
@@ -209,6 +268,68 @@ class TestTheWebhookSecret:
             if not stack.died:
                 return
         pytest.fail("an operation of more than 9 requests")
+
+    def test_a_rotation_that_failed_before_it_was_done_can_be_taken_back(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        before = secrets(stack)
+        stack.world.faults.status(502, "POST", "rotate$", times=None)
+        with pytest.raises(OperationFailed):
+            stack.up(one("WebhookSecret", rotation=2))
+        stack.world.faults.clear()
+        assert stack.up(one("WebhookSecret", rotation=1)) == []
+        assert secrets(stack) == before
+
+    def test_each_change_rotates_it_whichever_machine_makes_it(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation="blue"))
+        laptop, ci = Notes(), Notes()
+        for journal, value in [(laptop, "green"), (ci, "blue")] * 3:
+            stack.journal = journal
+            stack.scheduler.clock.advance(60)
+            assert stack.up(one("WebhookSecret", rotation=value)) == ["rotateWebhookSecret"]
+            assert stack.record().outputs["secret"] == secrets(stack)[0]
+
+    def test_each_change_rotates_it_though_it_was_left_out_meanwhile(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation="a"))
+        for value, calls in [("b", 1), (None, 0), ("a", 0), ("b", 1), ("a", 1), ("b", 1)]:
+            stack.scheduler.clock.advance(60)
+            inputs = {} if value is None else {"rotation": value}
+            assert len(stack.up(one("WebhookSecret", **inputs))) == calls, value
+
+    def test_it_is_rotated_though_another_hand_did_once_the_secret_from_before_then_has_ended(
+        self,
+    ) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        assert stack.world.call("POST", "/v2/customer/webhook-secret/rotate").status == 200
+        ended_at = stack.world.call("GET", "/v2/customer/webhook-secret").json()
+        stack.scheduler.clock.advance(2 * 86_400)
+        tell_always(stack, "previous_valid_until", ended_at["previous_valid_until"])
+        assert stack.up(one("WebhookSecret", rotation=2)) == ["rotateWebhookSecret"]
+        assert stack.engine.warnings == []
+
+    def test_the_new_secret_is_recorded_though_a_server_that_lags_behind_tells_the_old_one(
+        self,
+    ) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        handle = stack.world.handle
+        old = stack.world.call("GET", "/v2/customer/webhook-secret")
+
+        def lagging(request: Request) -> Answer:
+            reads = request.method == "GET" and request.path.endswith("/webhook-secret")
+            return old if reads else handle(request)
+
+        stack.world.handle = lagging  # type: ignore[method-assign]
+        stack.up(one("WebhookSecret", rotation=2))
+        outputs = stack.record().outputs
+        assert outputs["secret"] == secrets(stack)[0] != json.loads(old.body)["secret"]
+        assert outputs["created_at"] != json.loads(old.body)["created_at"]
+        assert outputs["previous_valid_until"]
 
     def test_another_machine_rotates_no_secret_away_that_the_stack_still_hands_out(self) -> None:
         attempts = (self.killed(Death(request, after_the_work=True)) for request in range(1, 9))
