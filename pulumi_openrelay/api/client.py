@@ -19,7 +19,7 @@ import logging
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from ..errors import (
 )
 from .dialect import Dialect
 from .limiter import LONGEST_RETRY_AFTER, Limiter
-from .transport import Transport, WireAnswer, WireRequest
+from .transport import ANSWER_SECONDS, Transport, WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     from ..caller import Caller
@@ -45,6 +45,7 @@ logger = logging.getLogger("pulumi_openrelay")
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
+LONGEST_ANSWER_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Request:
 
     path: a template such as `/v1/vms/{id}`; parts: what fills it, quoted here. repeatable: None
     means by method: GET, PUT, PATCH and DELETE may be repeated, POST may not. idempotency_key:
-    makes a POST repeatable, where the API takes one.
+    makes a POST repeatable, where the API takes one. slow: its answer may take as long as the
+    caller has time, a day at most.
     """
 
     method: str
@@ -64,6 +66,7 @@ class Request:
     repeatable: bool | None = None
     idempotency_key: str | None = None
     answers: type | None = None
+    slow: bool = False
 
     @property
     def may_repeat(self) -> bool:
@@ -119,6 +122,11 @@ class Client:
         """What to check where that may be wrong."""
         return self._dialect.url_source
 
+    @property
+    def secrets(self) -> list[str]:
+        """The credentials that requests carry."""
+        return self._dialect.secrets
+
     def credentials(self, path: str) -> Mapping[str, str]:
         """The headers that authenticate a request to a path."""
         return self._dialect.headers(path)
@@ -152,6 +160,9 @@ class Client:
                 tries += 1
                 try:
                     with self._limiter.turn(caller):
+                        if request.slow:
+                            left = max(ANSWER_SECONDS, caller.deadline - caller.now())
+                            wire = replace(wire, answer_seconds=min(left, LONGEST_ANSWER_SECONDS))
                         return self._once(wire, request.answers, caller)
                 except ServerError as error:
                     if not request.may_repeat:
@@ -163,6 +174,7 @@ class Client:
                     failure = error
                 except AnswerLost as error:
                     if not request.may_repeat:
+                        error.out_of_time = caller.now() >= caller.deadline
                         raise
                     failure = error
                 except Unreachable as error:

@@ -29,6 +29,11 @@ class Dialect(Protocol):
         """What to check where the API's URL may be wrong."""
         ...
 
+    @property
+    def secrets(self) -> list[str]:
+        """The credentials that requests carry."""
+        ...
+
     def headers(self, path: str) -> Mapping[str, str]:
         """The headers that authenticate a request to a path."""
         ...

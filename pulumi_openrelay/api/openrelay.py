@@ -51,6 +51,10 @@ class OpenRelay:
     def url_source(self) -> str:
         return self._settings.api_url_source
 
+    @property
+    def secrets(self) -> list[str]:
+        return [self._settings.api_key]
+
     def headers(self, path: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {self._settings.api_key}"}
 

@@ -43,6 +43,11 @@ class Relay:
     def url_source(self) -> str:
         return self._settings.base_url_source
 
+    @property
+    def secrets(self) -> list[str]:
+        given = (self._settings.api_key, self._settings.customer_token)
+        return [secret for secret in given if secret is not None]
+
     def headers(self, path: str) -> Mapping[str, str]:
         key, token = self._settings.api_key, self._settings.customer_token
         if token is not None and (path.startswith(CUSTOMER) or key is None):
@@ -109,10 +114,15 @@ class Relay:
         self, status: int, code: str | None, said: str, request: WireRequest | None
     ) -> Meaning:
         setting, used = self._used(request)
+        manages = request is not None and urlsplit(request.url).path.startswith(CUSTOMER)
+        if setting == "customerToken" and not manages:
+            advice = "set an API key with `pulumi config set --secret relay:apiKey <value>` as well"
+            kind = Unauthorized if status == 401 else Forbidden
+            what = f"the {used} is for keys and account settings, and the API refused it ({said})"
+            return kind, what, advice
         if status == 401:
             advice = f"set a valid one with `pulumi config set --secret relay:{setting} <value>`"
             return Unauthorized, f"the API refused the {used} ({said})", advice
-        manages = request is not None and urlsplit(request.url).path.startswith(CUSTOMER)
         what = f"the API does not allow it with the {used} ({said})"
         if code == "TIER_FEATURE_UNAVAILABLE":
             return Forbidden, what, "choose a tier that has it"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
+"""How long an answer may take, of a request that does not say otherwise."""
 # How long an answer that is on its way may still take once the engine asked to stop: with it the
 # id is recorded at once; without it the next `up` has to look for what was made.
 GRACE_SECONDS = 1.0
@@ -35,13 +36,17 @@ GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What goes over the wire. The headers carry the key, so they never show in a repr."""
+    """What goes over the wire. The headers carry the key, so they never show in a repr.
+
+    answer_seconds: how long the answer may take.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str]
     body: bytes | None = field(repr=False)
+    answer_seconds: float = ANSWER_SECONDS
 
     @property
     def only_reads(self) -> bool:
@@ -90,7 +95,7 @@ class HttpxTransport:
         errand = _Errand(request)
         self._hand().put(errand)
         try:
-            caller.wait(CONNECT_SECONDS + ANSWER_SECONDS + 5, errand.done)
+            caller.wait(CONNECT_SECONDS + request.answer_seconds + 5, errand.done)
         except Interrupted:
             if not request.only_reads:
                 errand.done.wait(GRACE_SECONDS)
@@ -133,6 +138,7 @@ class HttpxTransport:
                 what = f"the request's {name} has characters that no header has"
                 raise Misconfigured(what, "check the key")
         client = self._connected(request.url)
+        timeout = httpx.Timeout(request.answer_seconds, connect=CONNECT_SECONDS)
         try:
             # Not `client.request`, which joins URL, headers and cookies anew for each.
             asked = httpx.Request(
@@ -141,7 +147,7 @@ class HttpxTransport:
                 params=request.query or None,
                 headers={**self._own.headers, **request.headers},
                 content=request.body,
-                extensions={"timeout": client.timeout.as_dict()},
+                extensions={"timeout": timeout.as_dict()},
             )
             answer = client.send(asked)
         except (
@@ -163,7 +169,9 @@ class HttpxTransport:
                 f"{self._url_source} names no URL that can be asked", f"check {self._url_source}"
             ) from None
         except httpx.TimeoutException:
-            raise AnswerLost(f"the API did not answer within {ANSWER_SECONDS:.0f} s") from None
+            raise AnswerLost(
+                f"the API did not answer within {request.answer_seconds:.0f} s"
+            ) from None
         except httpx.HTTPError as error:
             raise AnswerLost(f"the connection broke before the answer ({_reason(error)})") from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -182,7 +190,6 @@ class HttpxTransport:
             try:
                 own.client = httpx.Client(
                     verify=self._tls,
-                    timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
                     follow_redirects=False,
                 )
             except (ImportError, ValueError, httpx.InvalidURL):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ QUOTED = re.compile(r"[\"'\\]|[^ -~]")
 
 
 class DiscreetCall:
-    """The engine's call about a resource of a kind, which knows what it must not say."""
+    """The engine's call about a resource of a kind, which knows what it must not say. secrets: such
+    as no bag of the resource holds."""
 
-    def __init__(self, call: Call, kind: Kind) -> None:
+    def __init__(self, call: Call, kind: Kind, secrets: Sequence[str] = ()) -> None:
         self._call = call
         self._names = [field.name for field in kind.fields.values() if field.secret]
         self._wires = [field.wire for field in kind.fields.values() if field.secret]
-        self._secrets: set[str] = set()
+        self._secrets = set(_texts(list(secrets)))
         self.urn = call.urn
         self.name = call.name
         self.timeout = call.timeout

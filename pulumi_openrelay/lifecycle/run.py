@@ -61,7 +61,7 @@ class Lifecycle:
     def __init__(self, kind: Kind, session: Session, call: Call) -> None:
         self.kind = kind
         self.session = session
-        self.call = DiscreetCall(call, kind)
+        self.call = DiscreetCall(call, kind, session.client.secrets)
         self.guard = Guard(kind, session, self.call)
         self.record = Record(kind, self.call)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -228,6 +229,32 @@ FOR_GOOD: dict[str, tuple[WireAnswer, type[ApiError]]] = {
     "503 of capacity": (refusal(503, "INSUFFICIENT_GPU_CAPACITY"), NoCapacity),
     "a redirect": (refusal(302), Rejected),
 }
+
+
+class TestSlowAnswers:
+    SLOW = replace(POST, slow=True)
+
+    @pytest.mark.parametrize(
+        ("request_", "left", "waited"),
+        [(POST, 900.0, 60.0), (SLOW, 900.0, 900.0), (SLOW, 5.0, 60.0), (SLOW, math.inf, 86400.0)],
+    )
+    def test_an_answer_may_take_a_minute_or_where_it_is_slow_as_long_as_there_is_time(
+        self, request_: Request, left: float, waited: float
+    ) -> None:
+        api, wire = client(OK)
+        hand = Hand()
+        hand.deadline = hand.now() + left
+        api.send(request_, hand)
+        assert [sent.answer_seconds for sent in wire.sent] == [waited]
+
+    @pytest.mark.parametrize("left", [0.0, 1.0])
+    def test_one_that_is_lost_when_time_is_up_says_so(self, left: float) -> None:
+        api, _ = client(LOST)
+        hand = Hand()
+        hand.deadline = hand.now() + left
+        with pytest.raises(AnswerLost) as lost:
+            api.send(self.SLOW, hand)
+        assert lost.value.out_of_time is (left == 0.0)
 
 
 class TestRepeats:

@@ -153,6 +153,23 @@ def test_the_account_takes_the_customers_token_and_instances_take_the_key() -> N
     assert relay.headers("/v2/instances") == {"x-api-key": "relay_sk_swordfish"}
 
 
+@pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Forbidden)])
+def test_a_customers_token_that_an_instance_does_not_take_asks_for_an_api_key(
+    status: int, kind: type[ApiError]
+) -> None:
+    relay = Relay(replace(BOTH, api_key=None))
+    headers = relay.headers("/v2/instances")
+    sent = replace(asked("POST", "/v2/instances"), headers=headers)
+    told = relay.error(answer(status), None, sent)
+    assert type(told) is kind
+    assert "customer token from the shell is for keys and account settings" in told.what
+    assert told.advice == (
+        "set an API key with `pulumi config set --secret relay:apiKey <value>` as well"
+    )
+    keys = replace(asked("POST", "/v2/customer/keys"), headers=headers)
+    assert "relay:customerToken" in str(relay.error(answer(401), None, keys).advice)
+
+
 def test_one_credential_alone_is_used_for_everything() -> None:
     key = Relay(replace(BOTH, customer_token=None))
     token = Relay(replace(BOTH, api_key=None))

@@ -188,11 +188,23 @@ def test_an_interrupt_leaves_a_request_that_hangs_at_once(method: str, sent: boo
     with server(hang) as url:
         began = time.monotonic()
         with pytest.raises(Interrupted) as interrupted:
-            TRANSPORT.send(request(url, method), caller)
+            TRANSPORT.send(replace(request(url, method), answer_seconds=3600.0), caller)
         took = time.monotonic() - began
         hangs.set()
     assert interrupted.value.outcome_unknown is sent
-    assert took < GRACE_SECONDS + 5  # and not the minute that an answer may take
+    assert took < GRACE_SECONDS + 5  # and not the hour that this answer may take
+
+
+def test_an_answer_may_take_as_long_as_its_request_says_and_no_longer() -> None:
+    over = threading.Event()
+
+    def hang(_connection: socket.socket) -> None:
+        over.wait(20)
+
+    with server(hang) as url:
+        with pytest.raises(AnswerLost, match=r"did not answer within 0 s"):
+            TRANSPORT.send(replace(request(url, "POST"), answer_seconds=0.1), Caller())
+        over.set()
 
 
 def test_an_answer_on_its_way_is_waited_for_a_moment_even_so() -> None:

@@ -16,6 +16,7 @@ from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 from pulumi_openrelay.relay.instance import _marked, _unmarked
 
+from ...contract.examples import RELAY_KEYS
 from ...simulation.engine import Declared
 from ...simulation.journal import Notes
 from .support import (
@@ -144,6 +145,14 @@ def test_one_that_ended_by_itself_is_gone_and_its_reason_shown() -> None:
     stack.up(instance())
     assert stack.record().id != gone
     stack.assert_nothing_lost()
+
+
+def test_what_its_reason_repeats_of_the_runs_own_key_is_neither_said_nor_recorded() -> None:
+    stack = account()
+    stack.script({"type": "fail", "reason": f"refused {RELAY_KEYS[0]}"})
+    with pytest.raises(OperationFailed, match=r"it has failed: refused \[secret\]; "):
+        stack.up(instance())
+    assert stack.record().outputs["ended_reason"] == "refused [secret]"
 
 
 def test_one_that_fails_on_its_way_is_told_with_the_reason_and_replaced_by_the_next_up() -> None:
