@@ -13,6 +13,7 @@ from ..api.client import Client, Request
 from ..api.relay import Relay
 from ..config import RelaySettings, not_a_credential
 from ..errors import (
+    RETRY,
     Forbidden,
     Interrupted,
     NoCapacity,
@@ -38,7 +39,8 @@ SAME_ATTEMPT_SECONDS = 900.0
 """How long ago an attempt may have been cut off whose answer still proves something."""
 UNSEEN_SECONDS = 5.0
 """How long a new task may not be there yet."""
-ENDED = ("completed", "failed")
+LONGEST_TEXT = 200
+"""Of what a model said."""
 
 
 def _not_json(value: Any) -> str | None:
@@ -49,13 +51,20 @@ def _not_json(value: Any) -> str | None:
     return None
 
 
+def _not_a_request(value: Any) -> str | None:
+    if value.get("stream") not in (None, False):
+        return "should leave out stream: the check reads one whole answer"
+    return _not_json(value)
+
+
 class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
     """One small request through a model with a key: the deployment fails where it is not answered.
 
     It is sent when the check is made and whenever an input of it changes, and is billed like any
     other. The API's own example is the request; `GET /v2/models/{model}` tells that and the route.
-    Where the route takes an idempotency key, an attempt that was cut off is not billed twice. The
-    check exists in the state alone. Let it wait for what it needs with `depends_on`.
+    Where the route takes an idempotency key, an attempt that was cut off is not billed twice. An
+    answer is waited for as long as `customTimeouts` say, else 10 minutes. The check exists in the
+    state alone. Let it wait for what it needs with `depends_on`.
 
     API: `getModel`, and the model's own route.
     """
@@ -66,9 +75,10 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
         secret=True, readable=False, min_length=1, problem=not_a_credential
     )
     """The key that asks, such as `key` of an `ApiKey`: a Pulumi secret. It must be there."""
-    request: InMap[Any] = updates(default=None, readable=False, problem=_not_json)
+    request: InMap[Any] = updates(default=None, readable=False, problem=_not_a_request)
     """What the body has besides the API's example, or instead of parts of it, such as `audio_url`
-    for a transcription, or `max_tokens`. Default: nothing. It is not secret."""
+    for a transcription, or `max_tokens`. Default: nothing. It is not secret, and asks for no
+    stream."""
     triggers: InList[Any] = updates(default=None, readable=False, problem=_not_json)
     """Any values: a change of one asks again, such as the id of what has to be proved."""
 
@@ -108,6 +118,12 @@ class InferenceCheckKind(Kind, resource=InferenceCheck):
                 error.advice = "allow the model to the key, or choose another"
             if isinstance(error, NoCapacity):
                 error.advice = "try later, or choose another model"
+            if isinstance(error, NotFound):
+                error.advice = "choose another model"
+            if isinstance(error, TimedOut) or error.out_of_time:
+                error.advice = (
+                    f"{RETRY}; CustomTimeouts(create=..., update=...) lets it wait longer"
+                )
             raise
 
 
@@ -143,17 +159,14 @@ class _Question:
         detail = self._detail()
         inference_request.fit(self._name, detail)
         body = inference_request.body(self._name, detail, self._check.new.get("request") or {})
-        if body.get("async") is True:
-            answer = self._done(detail, body)
-        else:
-            answer = self._send(detail, body, None)
+        answer = self._answered(detail, body)
         seconds = self._caller.now() - self._began
         reply = inference_request.judged(answer, detail)
         mode = answer.get("mode") if isinstance(answer.get("mode"), str) else self._name.mode
         price = detail.price(str(mode))
         now = datetime.fromtimestamp(self._client.time(self._caller), UTC)
         return {
-            "answer": reply.text,
+            "answer": self._shown(reply.text),
             "mode": None if mode == "auto" else mode,
             "latency_seconds": round(seconds, 3),
             "cost_usd": inference_request.cost(price, answer, body, reply.count),
@@ -171,44 +184,49 @@ class _Question:
             found: ModelDetail | None = read(ModelDetail, answer)
             if found is not None:
                 return found
-        if missing is not None:
-            missing.advice = "choose another model"
-        raise missing or OpenRelayError("the API does not tell how to call it")
+        what = "the API does not tell how to call it"
+        raise missing or OpenRelayError(what, "choose another model")
 
     def _send(self, detail: ModelDetail, body: Any, key: str | None) -> dict[str, Any]:
         endpoint = detail.endpoint
         assert endpoint is not None  # noqa: S101 - fit() has seen to it
         path = endpoint.path.replace("{", "%7B").replace("}", "%7D")
-        request = Request(
-            endpoint.method or "POST", path, body=body, idempotency_key=key, answers=dict
-        )
+        method = endpoint.method or "POST"
+        request = Request(method, path, body=body, idempotency_key=key, answers=dict, slow=True)
         answer: dict[str, Any] = self._client.send(request, self._caller)
         self._began = self._client.tried
         return answer
 
-    def _done(self, detail: ModelDetail, body: Any) -> dict[str, Any]:
-        """The result of a task.
+    def _answered(self, detail: ModelDetail, body: Any) -> dict[str, Any]:
+        """The answer, or the result of the task that was promised in place of one.
 
-        A note on this machine keeps the key until the task has ended: an attempt that was cut off
-        is gone on with, and whoever asks again after that gets a new answer.
+        Of a task that is asked for, a note on this machine keeps the key until it has ended: an
+        attempt that was cut off is gone on with, and whoever asks again after that gets a new
+        answer.
         """
         journal, owner, me = self._check.session.journal, self._owner, self._check.id
+        asks_for_task = body.get("async") is True
         try:
-            task = self._send(detail, body, self._key(body))
+            answer = self._send(detail, body, self._key(body) if asks_for_task else None)
         except OpenRelayError as error:
             if not (error.outcome_unknown or isinstance(error, Interrupted)):
                 journal.forget(owner, me)
             raise
-        if "status" in task and task["status"] not in ENDED:
-            task = self._ended(str(task.get("task_address")))
+        address = inference_request.promised(answer)
+        if address is not None:
+            answer = self._ended(address)
         journal.forget(owner, me)
-        if "status" not in task:
-            return task  # it was answered at once
-        if task["status"] == "failed":
-            why = " ".join(str(task.get("error") or task.get("error_code")).split())
-            raise OpenRelayError(f"its task failed ({why})")
-        result = task.get("result")
-        return {"mode": task.get("mode"), **(result if isinstance(result, dict) else {})}
+        if answer.get("status") == "failed":
+            why = answer.get("error") or answer.get("error_code") or "it does not say why"
+            raise OpenRelayError(f"its task failed ({inference_request.words(why)})")
+        if "result" not in answer:
+            return answer
+        result = answer["result"]
+        return {"mode": answer.get("mode"), **(result if isinstance(result, dict) else {})}
+
+    def _shown(self, text: str | None) -> str | None:
+        """What a model said, as it is recorded: it may repeat the key."""
+        return None if text is None else self._check.caller.without_secrets(text)[:LONGEST_TEXT]
 
     def _key(self, body: Any) -> str:
         """The idempotency key of this question, the same where an attempt was cut off just now."""
@@ -233,11 +251,11 @@ class _Question:
             elapsed = caller.now() - began
             try:
                 task = self._client.send(look, caller)
-            except NotFound:
+            except NotFound as error:
                 if elapsed > UNSEEN_SECONDS:
-                    raise
+                    raise OpenRelayError(f"its task is gone: {error.what}") from None
             status = task.get("status")
-            if status in ENDED:
+            if status in inference_request.ENDED:
                 return task
             caller.report(f"{status} ({elapsed:.0f} s)")
             if caller.now() >= caller.deadline:

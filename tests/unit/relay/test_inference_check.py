@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.inference.gate import UsageRecord
 from pulumi_openrelay.emulator.relay.models import MODELS
 from pulumi_openrelay.errors import OpenRelayError
 from pulumi_openrelay.lifecycle.declare import ACTIONS
 from pulumi_openrelay.relay import ModelName
 from pulumi_openrelay.relay.catalog import Endpoint, ModelDetail, Price
-from pulumi_openrelay.relay.inference_request import Reply, body, cost, fit, judged
+from pulumi_openrelay.relay.inference_request import Reply, body, cost, fit, judged, promised
 
+from ...contract.examples import RELAY_KEYS
+from ...contract.support import on_answer
 from ...simulation.engine import Program
 from .support import Death, OperationFailed, Stack, account, one
 
@@ -42,6 +46,17 @@ def billed(stack: Stack) -> int:
 def asked(stack: Stack) -> list[str]:
     """The paths that the last operation posted to."""
     return [entry.path for entry in stack.world.log.entries if entry.method == "POST"]
+
+
+def say(stack: Stack, path: str, answer: Mapping[str, Any]) -> None:
+    """Let the next request to this path, a pattern, be answered so."""
+    action = {"type": "status", "status": 200, "body": answer}
+    stack.world.faults.add({"match": {"path_regex": path}, "action": action})
+
+
+def _said(**message: Any) -> dict[str, Any]:
+    """What a model says, in OpenAI's dialect."""
+    return {"choices": [{"message": message}]}
 
 
 @pytest.mark.parametrize("model", OFFERED)
@@ -164,14 +179,54 @@ class TestWithoutAnAnswer:
     def test_its_task_does_not_end(self) -> None:
         stack = account()
         stack.world.scripts.add({"kind": "task", "outcome": {"type": "stall"}})
-        assert "its task is running after 60" in self.failing(stack, check(IMAGE))
+        said = self.failing(stack, check(IMAGE))
+        assert "its task is running after 60" in said
+        assert said.endswith("CustomTimeouts(create=..., update=...) lets it wait longer")
 
-    @pytest.mark.parametrize("answer", [{}, {"choices": []}, {"error": "no"}])
-    def test_it_answers_with_nothing(self, answer: Mapping[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            ({}, "its answer has nothing in it"),
+            ({"choices": []}, "its answer has nothing in it"),
+            ({"error": "no"}, "it answers with an error (no)"),
+            ({"error": {"message": "over\nload"}}, "it answers with an error (over load)"),
+            ({"error": {"code": "BUSY"}}, "it answers with an error (BUSY)"),
+            ({"status": "failed", "error": "nsfw", "urls": ["u"]}, "its task failed (nsfw)"),
+        ],
+    )
+    def test_it_answers_with_nothing_or_an_error(
+        self, answer: Mapping[str, Any], said: str
+    ) -> None:
         stack = account()
-        action = {"type": "status", "status": 200, "body": answer}
-        stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": action})
-        assert "its answer has nothing in it" in self.failing(stack, check())
+        say(stack, "completions$", answer)
+        assert said in self.failing(stack, check())
+
+    def test_the_route_is_not_there(self) -> None:
+        stack = account()
+        stack.world.faults.status(404, "POST", "completions$")
+        assert self.failing(stack, check()).endswith("has not passed; choose another model")
+
+    def test_its_task_is_gone(self) -> None:
+        stack = account()
+        stack.world.faults.status(404, "GET", "/v2/tasks/", times=None)
+        said = self.failing(stack, check(IMAGE))
+        assert "its task is gone: the API does not know it (404" in said
+        assert said.endswith("run `pulumi up` again to ask once more")
+
+    def test_its_answer_does_not_come_in_time(self) -> None:
+        stack = account()
+        stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": "lose_answer"})
+        handle = stack.world.handle
+
+        def late(request: Request) -> Answer:
+            if request.method == "POST":
+                stack.scheduler.wait(600.0)
+            return handle(request)
+
+        stack.world.handle = late  # type: ignore[method-assign]
+        assert self.failing(stack, check()).endswith(
+            "run `pulumi up` again; CustomTimeouts(create=..., update=...) lets it wait longer"
+        )
 
     def test_a_failed_check_leaves_what_passed_before(self) -> None:
         stack = account()
@@ -184,6 +239,62 @@ class TestWithoutAnAnswer:
         stack.world.settings.change({"unavailable_models": []})
         stack.up(check(triggers=[1]))
         assert billed(stack) == 2
+
+
+class TestATaskInPlaceOfAnAnswer:
+    """A 202 names it by an address, an id, a URL, or all of them, with or without a state."""
+
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            {"task_address", "poll_url"},
+            {"task_id", "poll_url", "message"},
+            {"poll_url"},
+            {"task_id", "task_address", "status", "poll_url", "message"},
+        ],
+        ids=len,
+    )
+    def test_it_is_followed_by_whatever_names_it(self, keys: set[str]) -> None:
+        stack = account()
+
+        def only(body: dict[str, Any]) -> None:
+            for key in set(body) - keys:
+                del body[key]
+
+        on_answer(stack, "/generate", only)
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+        assert stack.record().outputs["mode"] == "direct"
+
+    def test_whether_it_was_asked_for_or_not(self) -> None:
+        stack = account()
+        handle = stack.world.handle
+
+        def accepting(request: Request) -> Answer:
+            asked = json.loads(request.body) if request.body else {}
+            body = json.dumps({**asked, "async": True}).encode() if asked else request.body
+            return handle(replace(request, body=body))
+
+        stack.world.handle = accepting  # type: ignore[method-assign]
+        stack.up(check(IMAGE, request={"async": False}))
+        assert any(e.path.startswith("/v2/tasks/") for e in stack.world.log.entries)
+        assert billed(stack) == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "address"),
+        [
+            ({"task_address": "direct:1", "poll_url": "/v2/tasks/x"}, "direct:1"),
+            ({"task_id": "direct:1", "status": "queued"}, "direct:1"),
+            ({"poll_url": "https://example.com/v2/tasks/a%2Fb?wait=5"}, "a/b"),
+            ({"task_id": "direct:1", "urls": ["u"]}, None),
+            ({"task_id": "direct:1", "status": "completed", "result": None}, None),
+            ({"choices": []}, None),
+        ],
+    )
+    def test_an_answer_with_something_in_it_is_none(
+        self, answer: Mapping[str, Any], address: str | None
+    ) -> None:
+        assert promised(answer) == address
 
 
 class TestBilledOnce:
@@ -307,7 +418,10 @@ class TestTheAnswer:
                 Reply("hm", 1),
             ),
             ({"content": [{"type": "thinking", "thinking": "hm"}]}, Reply("hm", 1)),
-            ({"content": [{"type": "text", "text": "x" * 999}]}, Reply("x" * 200, 1)),
+            ({"content": [{"type": "text", "text": "x y"}]}, Reply("x y", 1)),
+            (_said(content=[{"type": "text", "text": "Ready."}]), Reply("Ready.", 1)),
+            (_said(content=None, refusal="I cannot."), Reply("I cannot.", 1)),
+            (_said(content=None, tool_calls=[{"id": "a"}, {"id": "b"}]), Reply(None, 2)),
             ({"message": {"content": "Ready."}}, Reply("Ready.", 1)),
             ({"text": "Hello."}, Reply("Hello.", 1)),
             ({"urls": ["u", "v"], "images": []}, Reply(None, 2)),
@@ -336,6 +450,30 @@ class TestTheAnswer:
         films = Price("direct", "m", per_second_video={"720p": 0.1, "1080p": 0.2})
         assert cost(films, {"duration": 5}, {}, 1) is None
 
+    def test_no_part_of_what_it_costs_passes_for_the_whole(self) -> None:
+        tokens = Price("direct", "m", per_1m_input_tokens=2.0, per_1m_output_tokens=4.0)
+        assert cost(tokens, {"usage": {"prompt_tokens": 10}}, {}, 1) is None
+        assert cost(tokens, {"prompt_eval_count": 10, "eval_count": 0}, {}, 1) == 0.00002
+        embedding = Price("direct", "m", per_1m_input_tokens=2.0, per_1m_output_tokens=0)
+        assert cost(embedding, {"usage": {"prompt_tokens": 10}}, {}, 1) == 0.00002
+        speech = Price("direct", "m", per_1k_characters=10.0)
+        assert cost(speech, {}, {"input": "Ready."}, 1) == 0.06
+        assert cost(speech, {}, {"text": "Ready."}, 1) == 0.06
+        assert cost(speech, {}, {}, 1) is None
+
+    def test_is_recorded_in_part_and_without_the_key(self) -> None:
+        stack = account()
+        key = RELAY_KEYS[0]
+        say(stack, "completions$", _said(content=f"{'x' * 190} {key} {'y' * 99}"))
+        stack.up(check(api_key=key))
+        assert stack.record().outputs["answer"] == f"{'x' * 190} [secret] "
+
+    def test_of_a_model_that_auto_picks_it_is_taken_from_any_mode(self) -> None:
+        detail = ModelDetail("m", modes=["direct", "opengpu"], endpoint=Endpoint("/v2/x"))
+        fit(ModelName("auto", "image", "m"), detail)
+        with pytest.raises(OpenRelayError, match="not served in mode cluster"):
+            fit(ModelName("cluster", "image", "m"), detail)
+
 
 class TestInPreview:
     def problems(self, **inputs: Any) -> dict[str, str]:
@@ -353,6 +491,12 @@ class TestInPreview:
     def test_what_json_has_no_word_for_is_refused(self, name: str) -> None:
         value: Any = {"x": object()} if name == "request" else [float("nan")]
         assert name in self.problems(model=CHAT, api_key="k", **{name: value})
+
+    def test_a_stream_is_refused_before_anything_is_billed(self) -> None:
+        stream = {"stream": True}
+        said = self.problems(model=CHAT, api_key="k", request=stream)["request"]
+        assert said == "should leave out stream: the check reads one whole answer"
+        assert self.problems(model=CHAT, api_key="k", request={"stream": False}) == {}
 
     def test_it_cannot_be_looked_up(self) -> None:
         stack = account()
