@@ -190,8 +190,9 @@ def workflows() -> list[Workflow]:
 
 def model_paths(name: str) -> list[str]:
     """Where the API has a model: under its own name, whichever way the program names it, or under
-    its full name."""
+    its full name. A name that would lead out of the models is none of them."""
     names = [name]
     with suppress(ValueError):
         names.insert(0, ModelName.parse(name).model)
-    return [f"/v2/models/{quote(each, safe='/')}" for each in names]
+    inside = [each for each in names if {".", ".."}.isdisjoint(each.split("/"))]
+    return [f"/v2/models/{quote(each, safe='/')}" for each in inside]

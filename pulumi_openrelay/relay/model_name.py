@@ -36,7 +36,7 @@ _CLIENTS: dict[str, tuple[ClientKind, str]] = {
     "anthropic": ("anthropic", "/v2/anthropic"),
     "ollama": ("ollama", "/v2/ollama"),
 }
-_FORM = re.compile(r"[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*\.\S+")
+_FORM = re.compile(r"[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*\.\S(.*\S)?")
 ANTHROPIC_VERSION = "2023-06-01"
 
 
@@ -51,9 +51,9 @@ class ModelName:
         name = ModelName.parse("direct.ollama.gpt-oss:20b")
         OpenAI(base_url=name.base_url(), api_key=key)  # where name.client is "openai"
 
-    mode: who runs it. source: what it speaks. model: its own name, dots, slashes and colons
-    included, by which requests call it. A mode or a source that this release does not know is as
-    good as any; `unknown` says so.
+    mode: who runs it. source: what it speaks. model: its own name, with the dots, slashes, colons
+    and spaces within it, by which requests call it. A mode or a source that this release does not
+    know is as good as any; `unknown` says so.
     """
 
     mode: str

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pulumi_openrelay.emulator import ServedRelayWorld, serve_relay
 from pulumi_openrelay.emulator.relay.models import MODELS
 from pulumi_openrelay.relay import ModelName
+from pulumi_openrelay.relay.catalog import Model, Models, model_paths
 from pulumi_openrelay.relay.model_name import not_a_model, not_models
 
 ALL = [model.full_name(mode) for model in MODELS for mode in model.modes]
@@ -27,6 +28,20 @@ def test_every_model_on_offer_is_parsed_and_written_as_it_was(text: str) -> None
     name = ModelName.parse(text)
     assert str(name) == text
     assert name.unknown is None
+
+
+def test_what_the_api_offers_under_a_name_with_a_space_can_be_allowed_and_asked_for() -> None:
+    (name,) = Models({}, direct={"ollama": [Model("gpt oss 20b")]}).names
+    assert ModelName.parse(str(name)) == name
+    assert not_models([str(name)]) is None
+    assert model_paths(str(name))[0] == "/v2/models/gpt%20oss%2020b"
+
+
+@pytest.mark.parametrize(
+    "text", ["direct.openai../../customer/keys", "../customer/keys", "direct.openai.a/./b"]
+)
+def test_no_name_leads_out_of_the_models(text: str) -> None:
+    assert model_paths(text) == []
 
 
 def test_dots_slashes_and_colons_belong_to_the_model() -> None:
@@ -46,7 +61,8 @@ def test_dots_slashes_and_colons_belong_to_the_model() -> None:
         ".openai.gpt",
         "direct/openai/gpt",
         "Direct.openai.gpt",
-        "direct.openai.gpt 4",
+        "direct.openai.gpt ",
+        "direct.open ai.gpt",
         " direct.openai.gpt",
         "direct.openai.gpt\n",
         "direct.openai.a\x00b",
