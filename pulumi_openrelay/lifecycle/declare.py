@@ -73,7 +73,8 @@ class Create:
 class Delete:
     """The request that ends one; repeating it is safe.
 
-    after: the path of a POST that goes before it, and may be refused as done. waits_out: codes of a
+    after: the path of a POST that goes before it, and may be refused as done; makes: the status
+    that it brings about, which another POST takes back. waits_out: codes of a
     409 that may end by itself, such as a key still held by a dying machine, and for how many
     seconds that is hoped for.
     """
@@ -81,6 +82,7 @@ class Delete:
     method: str
     path: str
     after: str | None = None
+    makes: str | None = None
     waits_out: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -344,7 +346,10 @@ class Kind:
         return None
 
     def kept(self, old: Row) -> str | None:
-        """Why it must never be deleted, None where it may be. old: the recorded outputs."""
+        """Why it must never be changed or deleted, None where it may be.
+
+        old: what is known of it: the recorded outputs, or what was just seen.
+        """
         del old
         return None
 
@@ -356,6 +361,14 @@ class Kind:
         old: the recorded outputs. updates: the properties that would change in place.
         """
         del old, new, updates
+        return iter(())
+
+    def lost(self, old: Row, new: Inputs) -> Iterator[str]:
+        """What one that is replaced has, and the new one would not: each is worth a warning.
+
+        old: the recorded outputs.
+        """
+        del old, new
         return iter(())
 
     def deletes_first(self, old: Inputs, new: Inputs) -> bool:

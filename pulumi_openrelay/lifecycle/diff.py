@@ -49,7 +49,9 @@ def diff(
             _compare(prop, old_inputs, old_outputs, new_inputs, changes)
     stays, changes.remarks = changes.remarks, []
     _mend(kind, old_outputs, new_inputs, changes)
-    if not changes.replaces:
+    if changes.replaces:
+        changes.remarks.extend(kind.lost(old_outputs, new_inputs))
+    else:
         changes.remarks[:0] = stays  # of a new one, none of that holds
         if old_outputs.get(READY) is False and not _failed(kind, old_outputs):
             does = "does what is missing" if kind.states is None else "waits for it"

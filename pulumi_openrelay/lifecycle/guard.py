@@ -10,7 +10,7 @@ from ..config import REVIEW_KEY
 from ..errors import OpenRelayError
 from . import sentences
 from .fields import ORGANIZATION
-from .remote import CATALOG_SECONDS
+from .remote import CATALOG_SECONDS, KEPT_ADVICE
 from .sentences import Failed
 from .unknown import has_unknown
 
@@ -87,9 +87,9 @@ class Guard:
         why = self.kind.kept(outputs)
         if why is not None:
             holds = f"it stays recorded ({resource_id})"
-            advice = "take it out of the state with `pulumi state delete`, or end it by hand"
             what = f"it is not deleted, because {why}"
-            raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, KEPT_ADVICE)
+            raise Failed(said)
 
     def refuse_to_replace_foreign(self, resource_id: str, outputs: Bag) -> None:
         """Raise Failed where the old one could not be ended. Where the API cannot be asked whose

@@ -23,7 +23,7 @@ from ..errors import (
     Unreachable,
 )
 from . import naming
-from .declare import Inputs, Kind, Row, made_at
+from .declare import Inputs, Kind, Row, facts, made_at
 from .duration import seconds
 from .fields import OWNER
 
@@ -39,6 +39,9 @@ CATALOG_SECONDS = 5.0
 """How long a call that changes nothing tries to read what it can do without."""
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
+
+KEPT_ADVICE = "take it out of the state with `pulumi state delete`, or end it by hand"
+"""What to do with what must never be deleted."""
 
 UNLISTED_SECONDS = 120.0
 """How long after it was made a list may not show a thing yet."""
@@ -97,6 +100,8 @@ class Remote:
         """Its row, or its detail, as it was last seen."""
         self.served = False
         """True once it was seen to serve as the program waits for, or in part."""
+        self.half_ended: str | None = None
+        """The status that a request to end it has brought about, while it is still there."""
         self.stale: str | None = None
         """The state from before a request, which the API may go on showing for a while."""
 
@@ -217,10 +222,8 @@ class Remote:
         began = caller.now()
         while True:
             try:
-                if delete.after is not None:
-                    # It may be done already: the delete itself tells.
-                    with suppress(Conflict, Rejected):
-                        self.send("POST", delete.after, repeatable=True)
+                if delete.after is not None and self.half_ended is None:
+                    self._begin_to_end(delete.after)
                 row = self.send(delete.method, delete.path, repeatable=True)
                 self.session.history.ended.add((self.kind.token, self.id))
             except NotFound as error:
@@ -242,6 +245,22 @@ class Remote:
                 caller.wait(2.0)
             else:
                 return row if isinstance(row, dict) else {}
+
+    def _begin_to_end(self, path: str) -> None:
+        """Send what goes before the delete, unless it is done, or what is recorded must stay by
+        now: the record may be older."""
+        row, makes = self.find(self.caller.now()), self.kind.delete.makes
+        if row is not None:
+            why = self.kind.kept(facts(self.kind, row)) if self.recorded else None
+            if why is not None:
+                raise OpenRelayError(why, KEPT_ADVICE)
+            if row.get("status") == makes:
+                self.half_ended = makes
+                return
+        # It may be done already: the delete itself tells.
+        with suppress(Conflict, Rejected):
+            self.send("POST", path, repeatable=True)
+            self.half_ended = makes
 
     def _ends_already(self) -> bool:
         """Whether it has ended, or is about to: an API may refuse to end such a one once more."""

@@ -124,10 +124,8 @@ class Lifecycle:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
         if refusals:
             what = "; ".join(f"{name} {reason}" for name, reason in refusals)
-            advice = None  # the reasons tell
-            if self.kind.kept(old_outputs) is not None:
-                title = self.kind.service.title
-                advice = f"take the change back, or make it in {title}'s dashboard"
+            # Otherwise the reasons tell.
+            advice = None if self.kind.kept(old_outputs) is None else self._by_hand
             raise Failed(
                 sentences.sentence(
                     self.kind.noun, self.call.name, what, "nothing was changed", advice
@@ -238,6 +236,7 @@ class Lifecycle:
             if changes.updates or not ready:
                 self.guard.refuse_foreign(old_outputs)
                 changing = self._still_to_change(remote, changes, ready=ready)
+                self._refuse_kept(remote, changing)
                 self._change(remote, changing)
             if ready and not remote.sent and not changing:
                 return outputs
@@ -339,7 +338,14 @@ class Lifecycle:
             remote.end()
         except Exception as error:
             raise Failed(
-                sentences.not_deleted(kind.noun, call.name, resource_id, self._reason(error))
+                sentences.not_deleted(
+                    kind.noun,
+                    call.name,
+                    resource_id,
+                    self._reason(error),
+                    by_now=remote.half_ended,
+                    replaced=self.session.history.own_id(call.urn) not in (None, resource_id),
+                )
             ) from error
         for left in outputs.get(LEFT, ()):
             if (kind.token, left) not in self.session.history.ended:
@@ -562,6 +568,18 @@ class Lifecycle:
         unreadable = {name for name in asked if not fields[name].readable}
         differs = {name for name in self._differs(remote) if fields[name].readable}
         return unreadable | (differs & asked if ready else differs)
+
+    def _refuse_kept(self, remote: Remote, changing: set[str]) -> None:
+        """Raise OpenRelayError for a change of what must stay as it is by now: what is recorded, by
+        which a preview goes, may be older."""
+        why = self.kind.kept(remote.old)
+        if changing and why is not None:
+            what = f"{', '.join(sorted(changing))} cannot change: {why}"
+            raise OpenRelayError(what, self._by_hand)
+
+    @property
+    def _by_hand(self) -> str:
+        return f"take the change back, or make it in {self.kind.service.title}'s dashboard"
 
     def _change(self, remote: Remote, changed: set[str]) -> None:
         """Run the kind's steps for these properties, in the order in which it declares them."""

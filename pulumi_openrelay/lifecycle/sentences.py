@@ -81,14 +81,23 @@ def not_read(noun: str, name: str, error: OpenRelayError) -> str:
     return sentence(noun, name, what, "its record is as it was", advice)
 
 
-def not_deleted(noun: str, name: str, resource_id: str, error: OpenRelayError) -> str:
-    what = error.what
+def not_deleted(
+    noun: str,
+    name: str,
+    resource_id: str,
+    error: OpenRelayError,
+    *,
+    by_now: str | None = None,
+    replaced: bool = False,
+) -> str:
+    """by_now: the status that it was put into before the delete itself failed, None for none.
+    replaced: whether another has taken its place."""
+    what, holds = error.what, f"it stays recorded ({resource_id})"
+    advice = (error.advice or RETRY).replace(RETRY, "run the command again")
+    if by_now is not None:
+        holds = f"it is {by_now} by now, and stays recorded ({resource_id})"
+    if by_now is not None and not replaced:
+        advice += ", or, to keep it, run `pulumi refresh` and `pulumi up`, which takes that back"
     if not isinstance(error, (TimedOut, Interrupted)):
         what = f"it could not be deleted: {what}"
-    return sentence(
-        noun,
-        name,
-        what,
-        f"it stays recorded ({resource_id})",
-        (error.advice or RETRY).replace(RETRY, "run the command again"),
-    )
+    return sentence(noun, name, what, holds, advice)

@@ -75,7 +75,9 @@ class ApiKey(Resource, module="relay", name="ApiKey"):
     """False revokes it, and True takes that back. Default: True."""
     rotation: In[str | int | None] = replaces(default=None, readable=False)
     """Any text or number: a change makes a new key, and deletes the old one at the end of the
-    update, when whatever uses it has the new one. Needs `name` left out."""
+    update, when whatever uses it has the new one. Needs `name` left out. A `key_budget`
+    or `instances_allowed` that the program does not give is not the new key's, and a warning says
+    so."""
 
     key: Out[str | None] = output(secret=True, readable=False)
     """The secret, `relay_sk_...`; None for a key that this stack did not make."""
@@ -99,7 +101,9 @@ class ApiKeyKind(Kind, resource=ApiKey):
         key="key_id",
     )
     create = Create("/v2/customer/keys")
-    delete = Delete("DELETE", "/v2/customer/keys/{id}", after="/v2/customer/keys/{id}/revoke")
+    delete = Delete(
+        "DELETE", "/v2/customer/keys/{id}", after="/v2/customer/keys/{id}/revoke", makes="revoked"
+    )
     shown_once = True
     unique_names = True
 
@@ -137,6 +141,14 @@ class ApiKeyKind(Kind, resource=ApiKey):
         why = self.kept(old)
         if updates and why is not None:
             yield ", ".join(sorted(updates)), f"cannot change: {why}"
+
+    def lost(self, old: Row, new: Inputs) -> Iterator[str]:
+        for name, free in (("key_budget", "unlimited"), ("instances_allowed", True)):
+            if new.get(name) is None and old.get(name) not in (None, free):
+                yield (
+                    f"{name} is {old[name]}, and the new key has the API's default, since the "
+                    f"program does not give it: give {name}={old[name]!r} to keep it"
+                )
 
     def kept(self, old: Row) -> str | None:
         if old.get("is_superkey") is True:

@@ -122,6 +122,82 @@ class TestTheSuperkey:
         assert held(stack).status == "active"
         assert [e.method for e in stack.world.log.entries] == []
 
+    @pytest.mark.parametrize("kept", ["is_superkey", "system"])
+    def test_nor_is_one_that_has_become_it_since_it_was_recorded(self, kept: str) -> None:
+        stack = account("ApiKey")
+        stack.up(key())
+        stack.another_hand({kept: True})
+        with pytest.raises(
+            OperationFailed, match=r"key_budget cannot change: it is .*; nothing was changed \("
+        ):
+            stack.up(key(key_budget=1))
+        with pytest.raises(OperationFailed, match=r"could not be deleted: it is .*`pulumi state d"):
+            stack.destroy()
+        assert held(stack).status == "active"
+        assert {e.method for e in stack.world.log.entries} == {"GET"}
+
+
+class TestADeleteThatFails:
+    """A key is revoked before it is deleted."""
+
+    def failing(self, stack: Stack) -> str:
+        stack.world.faults.status(403, "DELETE", "/keys/", error="not now")
+        with pytest.raises(OperationFailed) as failure:
+            stack.destroy()
+        return str(failure.value)
+
+    def test_it_says_that_the_key_is_revoked_each_time_and_how_to_keep_it(self) -> None:
+        stack = account("ApiKey")
+        stack.up(key())
+        for calls in (["POST", "DELETE"], ["DELETE"]):
+            said = self.failing(stack)
+            assert f"it is revoked by now, and stays recorded ({stack.record().id})" in said
+            assert said.endswith(
+                "to keep it, run `pulumi refresh` and `pulumi up`, which takes that back"
+            )
+            entries = stack.world.log.entries
+            assert [e.method for e in entries if e.method != "GET"] == calls
+        stack.refresh()
+        assert stack.up(key()) == ["unrevokeKey"]
+        assert held(stack).status == "active"
+
+    def test_of_one_that_is_replaced_nothing_is_to_be_kept(self) -> None:
+        stack = account("ApiKey")
+        stack.up(key(rotation=1))
+        stack.world.faults.status(403, "DELETE", "/keys/", error="not now")
+        with pytest.raises(OperationFailed) as failure:
+            stack.up(key(rotation=2))
+        assert "it is revoked by now, and stays recorded" in str(failure.value)
+        assert "to keep it" not in str(failure.value)
+
+
+class TestWhatARotationLoses:
+    def test_a_budget_that_the_program_no_longer_gives_is_warned_of(self) -> None:
+        stack = account("ApiKey")
+        stack.up(key(rotation=1, key_budget=10))
+        stack.up(key(rotation=1))
+        stack.up(key(rotation=2))
+        (said,) = stack.engine.warnings
+        assert "key_budget is 10, and the new key has the API's default" in said
+        assert "give key_budget=10 to keep it" in said
+
+    def test_so_is_what_another_hand_has_set(self) -> None:
+        stack = account("ApiKey")
+        stack.up(key(rotation=1))
+        stack.another_hand({"key_budget": 25, "instances_allowed": False})
+        stack.refresh()
+        stack.up(key(rotation=2))
+        said = "".join(stack.engine.warnings)
+        assert "key_budget is 25" in said
+        assert "give instances_allowed=False to keep it" in said
+
+    def test_what_the_program_gives_or_nobody_has_set_is_not(self) -> None:
+        for given in ({"key_budget": 10, "instances_allowed": False}, {}):
+            stack = account("ApiKey")
+            stack.up(key(rotation=1, **given))
+            stack.up(key(rotation=2, **given))
+            assert stack.engine.warnings == []
+
 
 GENERATED: dict[str, Any] = {}
 CHOSEN = {"name": "worker"}
