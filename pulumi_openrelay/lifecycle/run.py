@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +195,7 @@ class Lifecycle:
             maker.end_strays(remote.id)
         except Exception as error:
             reason = self._reason(error)
-            outputs = {**outputs, **self.record.facts(remote.seen), **remote.shown_once}
+            outputs = self._last_seen(remote, outputs)
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
@@ -253,7 +254,7 @@ class Lifecycle:
             undone = changing - remote.changed
             inputs = without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
-            outputs |= {**self.record.facts(remote.seen), **remote.shown_once, READY: False}
+            outputs = {**self._last_seen(remote, outputs), READY: False}
             if remote.served and SERVED in outputs:
                 outputs[SERVED] = True
             if goes_on and isinstance(reason, TimedOut):
@@ -607,6 +608,13 @@ class Lifecycle:
             READY: True,
             SERVED: True,
         }
+
+    def _last_seen(self, remote: Remote, outputs: Bag) -> Bag:
+        """The outputs as it was last seen, and what it bills as it is then, after a failure."""
+        outputs = {**outputs, **self.record.facts(remote.seen), **remote.shown_once}
+        with suppress(OpenRelayError):
+            outputs |= self.kind.priced(remote, outputs)
+        return outputs
 
     def _asked_ahead(self, remote: Remote) -> Bag | None:
         """What no list tells of what is probably there, asked while one call reads the list; None

@@ -692,6 +692,35 @@ class TestARate:
         stack.up(program(CLUSTER, replica_count=3))
         assert stack.record().outputs["rate_cents_per_hour"] == 3 * each
 
+    def test_of_a_cluster_that_could_not_be_stopped_it_is_that_of_one_that_runs(self) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER))
+        full = self.rate(stack)
+        stopped = program(CLUSTER, desired_state="stopped")
+        for each in (stack, Stack(CLUSTER)):  # an update and a create
+            each.world.faults.status(409, "POST", "/stop$", error="not now")
+            assert failure(each, stopped) is not None
+            assert each.record().outputs["status"] == "running"
+            assert each.record().outputs["rate_cents_per_hour"] == full
+
+    def test_of_a_cluster_that_does_not_come_up_again_it_is_that_of_the_replicas_it_has(
+        self,
+    ) -> None:
+        stack = Stack(CLUSTER)
+        stack.up(program(CLUSTER, replica_count=1))
+        each = stack.record().outputs["rate_cents_per_hour"]
+        handle = stack.world.handle
+
+        def degraded(request: Request) -> Answer:
+            if request.method == "GET" and "/clusters" in request.path:
+                stack.another_hand({"status": "degraded"})
+            return handle(request)
+
+        answer_by(stack, degraded)
+        assert "(degraded)" in str(failure(stack, program(CLUSTER, replica_count=3)))
+        assert stack.record().outputs["replica_count"] == 3
+        assert stack.record().outputs["rate_cents_per_hour"] == 3 * each
+
     def test_of_a_cluster_that_is_scaled_while_the_pricing_is_away_it_is_not_known(self) -> None:
         stack = Stack(CLUSTER)
         stack.up(program(CLUSTER, replica_count=1))
