@@ -61,7 +61,10 @@ def _check_one(field: Field, validator: SchemaValidator, value: Any) -> tuple[An
     try:
         value = validator.validate_python(value)
     except ValidationError as error:
-        reasons = [_reason(field, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        if _has_branches(field.shape):
+            return value, [_reason_of_all(field, details)]
+        reasons = [_reason(field, detail) for detail in details]
         return value, list(dict.fromkeys(reasons))
     problem = None
     if field.problem is not None and not has_unknown(value):
@@ -69,13 +72,34 @@ def _check_one(field: Field, validator: SchemaValidator, value: Any) -> tuple[An
     return value, [] if problem is None else [problem]
 
 
+def _has_branches(shape: Any) -> bool:
+    """Whether a value may be of one of several types, so that none of them is what it should be."""
+    return get_origin(shape) in (Union, UnionType) and len(set(get_args(shape)) - {NoneType}) > 1
+
+
+def _reason_of_all(field: Field, details: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's findings about each type that a value may be of, as one reason."""
+    said = " or ".join(dict.fromkeys(_said(detail) for detail in details))
+    return said.replace(" or should be ", " or ") + _not_that(field, details[0])
+
+
+def _said(detail: Mapping[str, Any]) -> str:
+    said = re.sub(r"^(Input|String|List|Dictionary|Value) should", "should", str(detail["msg"]))
+    return said.replace(" after validation", "")
+
+
+def _not_that(field: Field, detail: Mapping[str, Any]) -> str:
+    """The value that is wrong, where it can hold no secret."""
+    value = detail.get("input")
+    shown = isinstance(value, (bool, int, float)) and not field.secret
+    return f", not {value}" if shown else ""
+
+
 def _reason(field: Field, detail: Mapping[str, Any]) -> str:
     """Pydantic's finding as the rest of a sentence that begins with the property's name."""
-    said = re.sub(r"^(Input|String|List|Dictionary|Value) should", "should", str(detail["msg"]))
-    said = said.replace(" after validation", "")
-    value = detail.get("input")
-    if isinstance(value, (bool, int, float)) and not field.secret and ", not " not in said:
-        said += f", not {value}"
+    said = _said(detail)
+    if ", not " not in said:
+        said += _not_that(field, detail)
     # Pydantic names the branches of a union in the location too. A key of a map is no secret.
     keyed = get_origin(field.shape) is Mapping
     place = [part for part in detail["loc"] if keyed or isinstance(part, int)]

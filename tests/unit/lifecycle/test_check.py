@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay.lifecycle.check import check
+from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN, has_unknown
 
 from .boxes import BOX
@@ -80,7 +82,20 @@ def test_a_blank_name_is_refused(name: str) -> None:
 def test_a_number_that_json_has_no_word_for_is_refused(number: float) -> None:
     _, found = check(BOX, {"size": 2, "patience": number})
     assert {name for name, _ in found} == {"patience"}
-    assert any("should be a finite number" in reason for _, reason in found)
+    assert any("a finite number" in reason for _, reason in found)
+
+
+def test_what_may_be_of_several_types_has_one_reason_that_names_them_all() -> None:
+    api_key = KINDS["relay:ApiKey"]
+    assert check(api_key, {"key_budget": True})[1] == [
+        ("key_budget", "should be a valid integer or a valid number or 'unlimited', not True")
+    ]
+    assert check(api_key, {"key_budget": "x"})[1] == [
+        ("key_budget", "should be a valid integer or a valid number or 'unlimited'")
+    ]
+    assert check(api_key, {"rotation": [1]})[1] == [
+        ("rotation", "should be a valid string or a valid integer")
+    ]
 
 
 def test_whole_numbers_of_the_engine_are_numbers() -> None:
