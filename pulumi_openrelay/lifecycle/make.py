@@ -92,8 +92,8 @@ class Maker(Attempts):
         if twins and self._inputs.get("adopt") and not anew:
             return self._adoptable(self._only(twins)), "adopted"
         if twins and not kind.create.idempotent:
-            taken = kind.taken(twins[0])
-            if self._inputs.get("adopt"):
+            taken = self._taken(twins[0])
+            if self._inputs.get("adopt") and twins[0]["id"] not in (self._was or ()):
                 taken.advice = "choose another name: adopt=True replaces no recorded machine"
             raise taken
         claims = self._session.history.claims_name(self._call.urn, kind.token, name)
@@ -455,6 +455,14 @@ class Maker(Attempts):
 
     def _taken(self, row: Row) -> OpenRelayError:
         """What to say of the one that made the API refuse a create."""
+        if row["id"] in (self._was or ()):
+            taken = self._kind.taken(row)
+            taken.advice = (
+                f"this resource was that one before: if it is still to be deleted, take the change "
+                f"back, {RETRY}, which deletes it, and then make the change again; else end it "
+                f"unless somebody needs it, or choose another name"
+            )
+            return taken
         if row["id"] not in self._session.history.anothers(self._call.urn):
             return self._kind.taken(row)
         return OpenRelayError(

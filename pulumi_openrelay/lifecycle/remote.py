@@ -403,8 +403,9 @@ class Patience:
     """How often, and how long, something that the API refuses for now is asked for again.
 
     For capacity: 5 s after the first refusal, then 1.5 times later each time, 60 s at most, until
-    the program's `capacity_timeout` is over; None, the default, asks once. Meanwhile the caller's
-    own time stands still: it is for what comes after.
+    the program's `capacity_timeout` is over; None, the default, asks once. Where the API asks to
+    wait for longer than that, nothing is waited for. Meanwhile the caller's own time stands still:
+    it is for what comes after.
     """
 
     def __init__(self, caller: Caller, inputs: Inputs) -> None:
@@ -422,8 +423,15 @@ class Patience:
             if self._asked:
                 error.advice = "try later or another shape"
             raise error
+        asked = error.retry_after or 0.0
+        if asked > left:
+            error.advice = (
+                f"the API asks to wait {asked:.0f} s, and capacity_timeout leaves {left:.0f} s: "
+                f"{RETRY} then, or try another shape"
+            )
+            raise error
         self._caller.report(f"waiting for capacity, {left:.0f} s at most: {error.message}")
-        self._caller.wait(max(min(self._pause, left), error.retry_after or 0.0))
+        self._caller.wait(max(min(self._pause, left), asked))
         self._caller.deadline = self._caller.now() + self._own
         self._pause = min(self._pause * 1.5, 60.0)
 

@@ -276,3 +276,27 @@ def test_a_strangers_of_the_name_is_not_ended(token: str) -> None:
     stranger.up(resolved(stack, web(token)))
     stack.up(web(token, name="web2"))
     assert stack.alive() == stranger.recorded() | stack.recorded()
+
+
+@pytest.mark.parametrize("adopt", [None, True])
+def test_a_name_that_is_taken_back_while_its_machine_is_to_be_deleted_is_said_to_be_its_own(
+    adopt: bool | None,
+) -> None:
+    stack = Stack(CLUSTER)
+    stack.up(web(CLUSTER, adopt=adopt))
+    web1 = stack.record().id
+    stack.world.faults.status(403, "POST", "terminate", times=1)
+    assert failure(stack, web(CLUSTER, name="web2", adopt=adopt)) is not None
+
+    said = failure(stack, web(CLUSTER, adopt=adopt))
+
+    assert said == (
+        f"inference cluster '{NAME}': one of the name 'web' exists already ({web1}); nothing was "
+        f"created; this resource was that one before: if it is still to be deleted, take the "
+        f"change back, run `pulumi up` again, which deletes it, and then make the change again; "
+        f"else end it unless somebody needs it, or choose another name"
+    )
+    stack.up(web(CLUSTER, name="web2", adopt=adopt))
+    stack.assert_nothing_lost()
+    stack.up(web(CLUSTER, adopt=adopt))
+    stack.assert_nothing_lost()

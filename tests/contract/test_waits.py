@@ -14,6 +14,7 @@ from ..simulation.network import SimulatedCall
 from .support import (
     MACHINES,
     NAME,
+    PROVISION_SECONDS,
     Program,
     Stack,
     create_of,
@@ -39,8 +40,8 @@ def within(seconds: float, of: Program) -> Program:
     return {**of, NAME: replace(of[NAME], timeout=seconds)}
 
 
-def without_capacity(stack: Stack, path: str, code: str, times: int) -> None:
-    action = {"type": "status", "status": 503, "code": code}
+def without_capacity(stack: Stack, path: str, code: str, times: int, **headers: str) -> None:
+    action = {"type": "status", "status": 503, "code": code, "headers": headers}
     match = {"method": "POST", "path_regex": path}
     stack.world.faults.add({"match": match, "times": times, "action": action})
 
@@ -68,6 +69,29 @@ class TestPatienceForCapacity:
         assert told is not None
         assert " within 5 s (" in told
         assert len(stack.alive()) == 1
+
+    def test_an_api_that_asks_for_more_of_it_than_the_program_has_is_told_of_at_once(
+        self, token: str
+    ) -> None:
+        stack = Stack(token)
+        code = CAPACITY[KINDS[token].service.name]
+        without_capacity(stack, create_of(token), code, times=1, **{"Retry-After": "7200"})
+        began = stack.scheduler.clock.seconds
+        told = failure(stack, program(token, least=True, capacity_timeout="60s"))
+        assert stack.scheduler.clock.seconds - began < 5
+        assert told is not None
+        assert told.endswith(
+            "; nothing was created; the API asks to wait 7200 s, and capacity_timeout leaves 60 s: "
+            "run `pulumi up` again then, or try another shape"
+        )
+
+    def test_what_the_api_asks_for_within_it_is_waited_for(self, token: str) -> None:
+        stack = Stack(token)
+        code = CAPACITY[KINDS[token].service.name]
+        without_capacity(stack, create_of(token), code, times=1, **{"Retry-After": "50"})
+        began = stack.scheduler.clock.seconds
+        stack.up(program(token, least=True, capacity_timeout="60s"))
+        assert 50 < stack.scheduler.clock.seconds - began < 60 + PROVISION_SECONDS
 
 
 @pytest.mark.parametrize("token", MACHINES)
