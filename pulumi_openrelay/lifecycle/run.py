@@ -20,7 +20,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
-from ..errors import RETRY, Interrupted, MachineFailed, MachineGone, OpenRelayError, TimedOut, cut
+from ..errors import (
+    RETRY,
+    Conflict,
+    Interrupted,
+    MachineFailed,
+    MachineGone,
+    OpenRelayError,
+    TimedOut,
+    cut,
+)
 from . import naming, sentences
 from .alike import AlikeMaker
 from .attempts import end_left
@@ -247,6 +256,7 @@ class Lifecycle:
             return {n: value for n, value in settled.items() if n not in (LEFT, TIMEOUT)}
         except Exception as error:
             reason = self._reason(error)
+            self._advise_refresh(reason, self.record.drift(old_inputs, remote.old), changing)
             if ready and not remote.sent:
                 raise Failed(
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
@@ -512,6 +522,16 @@ class Lifecycle:
         reason = sentences.known(error)
         reason.what = cut(self.call.without_secrets(reason.what))
         return reason
+
+    def _advise_refresh(self, reason: OpenRelayError, drifted: Bag, changing: set[str]) -> None:
+        """Of what the state of things is against, say what another hand has changed of it: no
+        further `pulumi up` would learn of that. drifted: what it is now. changing: the properties
+        that this call changes."""
+        names = sorted(self.kind.fields.keys() & drifted.keys() - changing)
+        if names and isinstance(reason, Conflict) and reason.advice is None:
+            reason.advice = (
+                f"{', '.join(names)} is another than recorded: run `pulumi refresh`, then {RETRY}"
+            )
 
     def _gives_up(self, reason: OpenRelayError, outputs: Bag) -> bool:
         """Whether the program wants a machine ended that has failed, or is not up in time, before

@@ -195,6 +195,35 @@ def test_a_disk_whose_resize_the_api_has_only_recorded_is_asked_for_once() -> No
     assert stack.up(grown) == []
 
 
+@pytest.mark.parametrize(
+    ("token", "recorded", "is_now", "change", "says"),
+    [
+        (CLUSTER, "running", "stopped", {"replica_count": 4}, "INVALID_CLUSTER_STATE"),
+        (VM, "stopped", "running", {"disk_size_gb": 400}, "409"),
+    ],
+)
+def test_a_refusal_of_what_another_hand_has_stopped_or_started_says_that_a_refresh_helps(
+    token: str, recorded: str, is_now: str, change: dict[str, Any], says: str
+) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True, desired_state=recorded))
+    stack.another_hand({"status": is_now})
+    wanted = program(token, least=True, desired_state=recorded, **change)
+
+    said = str(failure(stack, wanted))
+
+    assert says in said
+    assert said.endswith(
+        f"; nothing was changed ({stack.record().id}); desired_state is another than recorded: run "
+        f"`pulumi refresh`, then run `pulumi up` again"
+    )
+    stack.refresh()
+    stack.up(wanted)
+    assert stack.up(wanted) == []
+    (name,) = change
+    assert stack.record().outputs[name] == change[name]
+
+
 def without_false(stack: Stack) -> None:
     """Let no answer of the API tell that a VM is not public."""
     handle = stack.world.handle
