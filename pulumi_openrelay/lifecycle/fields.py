@@ -45,6 +45,8 @@ READY = "__ready"
 TIMEOUT = "__timeout"
 """An output of one that is not ready: the seconds that the program gave its create. The update that
 goes on with it is told of none."""
+UNANSWERED = "__unanswered"
+"""An output of one that is not ready: the path and the body of a request whose answer was lost."""
 SERVED = "__served"
 """An output: whether any has: from then on, a machine's disk may hold data."""
 LEFT = "__left"

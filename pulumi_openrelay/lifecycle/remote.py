@@ -11,6 +11,7 @@ from ..errors import (
     RETRY,
     AnswerLost,
     Conflict,
+    Interrupted,
     MachineFailed,
     MachineGone,
     NoCapacity,
@@ -25,7 +26,7 @@ from ..errors import (
 from . import naming
 from .declare import Inputs, Kind, Row, facts, made_at
 from .duration import seconds
-from .fields import OWNER
+from .fields import OWNER, UNANSWERED
 
 if TYPE_CHECKING:
     from ..caller import Caller
@@ -102,6 +103,9 @@ class Remote:
         """True once it was seen to serve as the program waits for, or in part."""
         self.half_ended: str | None = None
         """The status that a request to end it has brought about, while it is still there."""
+        self.unanswered: Any = self.recorded.get(UNANSWERED)
+        """The path and the body of what was asked for once, here or in an earlier run, and whose
+        answer was lost; None where there is none."""
         self.stale: str | None = None
         """The state from before a request, which the API may go on showing for a while."""
 
@@ -122,21 +126,33 @@ class Remote:
 
         Returns the answer, or the row that shows that it was done. done: whether what was asked for
         shows in a row of the thing. Waits for capacity where the program gave a `capacity_timeout`.
+        The outcome of a refusal is unknown where an answer to the very same was lost before: it may
+        be refused as done.
         """
-        patience = Patience(self.caller, self.new)
+        patience, asked = Patience(self.caller, self.new), [path, body]
         while True:
             try:
                 answer = self.send("POST", path, body)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
+            except (Conflict, Rejected) as error:
+                error.outcome_unknown |= self.unanswered == asked
+                raise
+            except Interrupted as error:
+                if error.outcome_unknown:
+                    self.unanswered = asked
+                raise
             except AnswerLost as error:
+                self.unanswered = asked
                 for pause in LOOKS_AFTER_A_LOST_ANSWER:
                     self.caller.wait(pause)
                     row = self.look()
                     if done(row):
+                        self.unanswered = None
                         return row
                 patience.count_or_raise(error)
             else:
+                self.unanswered = None
                 return answer if isinstance(answer, dict) else {}
 
     def look(self) -> Row:

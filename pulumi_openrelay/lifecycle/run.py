@@ -37,7 +37,19 @@ from .check import Problem, check
 from .declare import Kind, Row
 from .diff import Changes, diff
 from .discreet import DiscreetCall
-from .fields import LEFT, MADE, NAME, ORGANIZATION, OWNER, READY, SERVED, TIMEOUT, WAS, Role
+from .fields import (
+    LEFT,
+    MADE,
+    NAME,
+    ORGANIZATION,
+    OWNER,
+    READY,
+    SERVED,
+    TIMEOUT,
+    UNANSWERED,
+    WAS,
+    Role,
+)
 from .guard import Guard
 from .journal import Note
 from .make import Maker
@@ -209,6 +221,8 @@ class Lifecycle:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
                 outputs[TIMEOUT] = call.timeout
+            if remote.unanswered is not None:
+                outputs[UNANSWERED] = remote.unanswered
             outputs[SERVED] = served or remote.served
             failed = kind.states is not None and outputs.get("status") in kind.states.failed
             if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
@@ -253,10 +267,11 @@ class Lifecycle:
             settled = self._settled(remote, outputs)
             self._warn_of_what_others_did(old_outputs, settled)
             self._end_left(remote, outputs)
-            return {n: value for n, value in settled.items() if n not in (LEFT, TIMEOUT)}
+            over = (LEFT, TIMEOUT, UNANSWERED)
+            return {name: value for name, value in settled.items() if name not in over}
         except Exception as error:
             reason = self._reason(error)
-            self._advise_refresh(reason, self.record.drift(old_inputs, remote.old), changing)
+            self._advise_refresh(reason, self.record.drift(old_inputs, {**remote.old}), changing)
             if ready and not remote.sent:
                 raise Failed(
                     sentences.not_changed(kind.noun, call.name, resource_id, reason)
@@ -265,6 +280,7 @@ class Lifecycle:
             inputs = without_none({**inputs, **{name: old_inputs.get(name) for name in undone}})
             outputs |= {name: old_outputs.get(name) for name in undone}
             outputs = {**self._last_seen(remote, outputs), READY: False}
+            outputs[UNANSWERED] = remote.unanswered
             if remote.served and SERVED in outputs:
                 outputs[SERVED] = True
             if goes_on and isinstance(reason, TimedOut):

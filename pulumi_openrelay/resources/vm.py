@@ -365,10 +365,16 @@ class VmKind(MachineKind, resource=Vm):
                 {"newSizeGb": size},
                 done=lambda row: row.get("diskSizeGb") == size,
             )
-        except (Conflict, Rejected):
+        except (Conflict, Rejected) as error:
             # One that was asked for already may not be carried out yet, and then shows nowhere.
-            if vm.recorded.get("disk_size_gb") != size:
+            if vm.recorded.get("disk_size_gb") == size:
+                return
+            if not error.outcome_unknown:
                 raise
+            vm.caller.warn(
+                f"{error.what}, which is taken for done, because an answer to the same was lost "
+                f"before: if the disk never has {size} GB, ask for another size"
+            )
 
     @in_place("desired_state")
     def restart(self, vm: Remote) -> None:

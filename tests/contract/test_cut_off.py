@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.emulator.webhooks import Webhook
 
 from .support import (
@@ -13,6 +14,7 @@ from .support import (
     Death,
     OperationFailed,
     Stack,
+    answer_by,
     create_request,
     failure,
     program,
@@ -143,6 +145,66 @@ def test_a_second_attach_that_is_refused_does_no_harm_where_the_key_is_attached(
 
     keys = stack.world.call("GET", f"/v1/vms/{stack.record().id}/ssh-keys").json()
     assert sorted(key["id"] for key in keys if key["attached"]) == sorted(ids)
+
+
+@pytest.mark.parametrize("status", [400, 409])
+class TestADiskWhoseResizeHasLostItsAnswer:
+    """The API goes on telling the old size, and refuses to grow it to the same size again."""
+
+    STOPPED = program(VM, least=True, desired_state="stopped", disk_size_gb=400)
+    RUNNING = program(VM, least=True, disk_size_gb=400)
+
+    def lost(self, status: int, answers: int = 1) -> Stack:
+        """A stopped VM, and an API that loses so many answers to a resize, of which an update asks
+        for three."""
+        stack = Stack(VM)
+        stack.up(program(VM, least=True, desired_state="stopped"))
+        handle, asked = stack.world.handle, []
+
+        def handled(request: Request) -> Answer:
+            if not request.path.endswith("/resize-disk"):
+                return handle(request)
+            asked.append(request)
+            if len(asked) <= answers:
+                return Answer(204, drop=True)
+            return Answer(status, body=b'{"error": "It only grows."}')
+
+        answer_by(stack, handled)
+        return stack
+
+    def test_it_counts_as_asked_for_and_the_start_that_follows_is_reached(
+        self, status: int
+    ) -> None:
+        stack = self.lost(status)
+        stack.up(self.STOPPED)
+        (warning,) = stack.engine.warnings
+        assert "It only grows" in warning
+        assert warning.endswith("if the disk never has 400 GB, ask for another size")
+        assert stack.up(self.STOPPED) == []
+        assert stack.up(self.RUNNING) == ["restartVm"]
+
+    def test_so_it_does_in_the_next_run(self, status: int) -> None:
+        stack = self.lost(status, answers=3)
+        assert failure(stack, self.STOPPED) is not None
+        stack.refresh()
+        assert "restartVm" in stack.up(self.RUNNING)
+        assert stack.record().outputs["status"] == "running"
+        assert stack.up(self.RUNNING) == []
+
+    def test_another_size_is_refused_as_it_is(self, status: int) -> None:
+        stack = self.lost(status, answers=3)
+        assert failure(stack, self.STOPPED) is not None
+        other = program(VM, least=True, desired_state="stopped", disk_size_gb=300)
+        for _ in range(2):
+            assert "It only grows" in str(failure(stack, other))
+
+    def test_taking_the_change_back_replaces_nothing(self, status: int) -> None:
+        stack = self.lost(status, answers=3)
+        made = stack.record().id
+        assert failure(stack, self.STOPPED) is not None
+        stack.up(program(VM, least=True))
+        assert stack.record().id == made
+        assert stack.record().outputs["status"] == "running"
 
 
 @pytest.mark.parametrize("status", [400, 409])
