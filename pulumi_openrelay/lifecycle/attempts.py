@@ -12,7 +12,7 @@ from . import naming
 from .declare import made_at
 from .fields import OWNER
 from .remote import Remote
-from .unrecorded import may_be_of
+from .unrecorded import cut_off_elsewhere, may_be_of
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
@@ -42,6 +42,8 @@ class Attempts:
         self._was = session.history.was(call.urn)
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
+        self._organization: str | None = None
+        """Whose key this run has, where the service has organizations."""
         self._spent = {self._replaced_id}
         """Ids of what is not what is to be made, though a repeated key may answer with it."""
         self.left: list[Row] = []
@@ -50,6 +52,27 @@ class Attempts:
         self._spared: list[Row] = []
         """What a state may have recorded of this resource: it is left as it is."""
         self._made_room = False
+
+    def recall(self) -> None:
+        """Go by what is noted of an earlier create with a key of this run's organization. What is
+        noted of one with another's is told, and kept for a run with that: this one's cannot see
+        what it made."""
+        if not self._kind.of_an_organization:
+            return
+        journal, owner, urn = self._session.journal, self._owner, self._call.urn
+        self._organization = self._session.organization(self._call)
+        note = self._earlier
+        if note is not None and note.is_anothers(self._organization):
+            journal.write(owner, f"{urn} in {note.organization}", note)
+            journal.forget(owner, urn)
+            if not note.recorded:
+                self._call.warn(cut_off_elsewhere(self._kind, note))
+            note = None
+        kept = f"{urn} in {self._organization}"
+        if note is None and (note := journal.read(owner, kept)) is not None:
+            journal.write(owner, urn, note)
+            journal.forget(owner, kept)
+        self._earlier = note
 
     def _has_my_name(self, row: Row) -> bool:
         return str(self._kind.called(row)).startswith(self._prefix)

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ class Note:
     creates have set it to since, each of them, as no state may record it. left: the ids of what
     earlier attempts made, which is ended once what the note is about stands. kind: the token of
     what is made. recorded: whether the engine was told of what was made, so that a state records
-    it, or has. name: the one that was asked for, None in the notes of older releases."""
+    it, or has. name: the one that was asked for. organization: whose key asked for it. Both are
+    None in the notes of older releases, and the latter where the API has none."""
 
     kind: str
     first: float
@@ -38,6 +39,12 @@ class Note:
     recorded: bool = False
     name: str | None = None
     asked: tuple[Mapping[str, Any], ...] = ()
+    organization: str | None = None
+
+    def is_anothers(self, organization: str | None) -> bool:
+        """Whether it is known to be about what another organization than this one has."""
+        known = self.organization is not None and organization is not None
+        return known and self.organization != organization
 
 
 class Journal(Protocol):
@@ -95,9 +102,13 @@ class NoteFiles:
         return self._folder / f"{_digest(owner)}-{_digest(urn)}.json" if self._folder else None
 
 
+_NAMES = frozenset(field.name for field in fields(Note))
+
+
 def _read(file: Path) -> Note | None:
     try:
-        note = json.loads(file.read_text())
+        told = json.loads(file.read_text()).items()
+        note = {name: value for name, value in told if name in _NAMES}  # a newer release notes more
         ids = {name: tuple(note.get(name, ())) for name in ("before", "left", "asked")}
         return Note(**{**note, **ids})
     except (OSError, ValueError, TypeError, AttributeError):

@@ -13,7 +13,7 @@ from . import naming
 from .declare import KINDS
 from .discreet import DiscreetCall
 from .remote import Remote, describe
-from .unrecorded import cut_off, may_be_unrecorded
+from .unrecorded import cut_off, cut_off_elsewhere, may_be_unrecorded
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -34,6 +34,10 @@ def warn_of_leftovers(session: Session, service: Service, call: Call, owner: str
 
 def _warn(kind: Kind, session: Session, call: Call, owner: str) -> None:
     notes = session.journal.notes(owner, kind.token)
+    whose = session.organization(call) if kind.of_an_organization else None
+    for note in notes:
+        if note.is_anothers(whose) and not note.recorded:
+            call.warn(cut_off_elsewhere(kind, note))
     discreet = DiscreetCall(call, kind)
     try:
         rows, _ = session.rows(call, kind.listed, call.now())

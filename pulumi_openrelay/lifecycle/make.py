@@ -318,6 +318,7 @@ class Maker(Attempts):
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
         existed = tuple(sorted(before))
         self._note = Note(self._kind.token, now, now, existed, left=left, name=self._name)
+        self._note = replace(self._note, organization=self._organization)
         try:
             row = self._make()
         except OpenRelayError as error:

@@ -183,6 +183,7 @@ class Lifecycle:
         make = AlikeMaker if kind.alike else Maker
         maker = make(kind, self.session, call, inputs)
         try:
+            maker.recall()
             row, found = maker.find_or_make()
         except Exception as error:
             reason = self._reason(error)
@@ -381,7 +382,7 @@ class Lifecycle:
             note = self._note_beside(resource_id, outputs)
             if note is not None and note.made is not None and note.recorded:
                 self.session.history.recorded_beside.add((kind.token, note.made))
-            else:
+            elif self._note(outputs) is not None:
                 self._warn_of_note(resource_id, outputs)
                 self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
@@ -456,7 +457,8 @@ class Lifecycle:
         """What this machine knows of a create of this resource that may not be recorded."""
         if not self.kind.noted:
             return None
-        return self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
+        note = self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
+        return None if note is None or note.is_anothers(outputs.get(ORGANIZATION)) else note
 
     def _note_beside(self, resource_id: str, outputs: Bag) -> Note | None:
         """The note of a create in place of the recorded one, None where there is none."""

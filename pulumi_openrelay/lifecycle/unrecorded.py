@@ -49,6 +49,16 @@ def may_be_unrecorded(remote: Remote, row: Row, note: Note) -> bool:
         return True
 
 
+def cut_off_elsewhere(kind: Kind, note: Note) -> str:
+    """A warning of what this run's key cannot see."""
+    which = f"{note.name} ({note.made})" if note.made else note.name
+    return (
+        f"an earlier run of this stack was cut off while it made the {kind.noun} {which} in the "
+        f"organization {note.organization}, which this run's key does not see: end it there if it "
+        f"is there and nobody needs it"
+    )
+
+
 def cut_off(kind: Kind, row: Row) -> str:
     """A warning."""
     named = kind.called(row)

@@ -11,6 +11,7 @@ from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
 from ..simulation.engine import Declared
 from .support import (
+    API_KEYS,
     KINDS,
     MACHINES,
     NAME,
@@ -143,6 +144,54 @@ def test_the_end_of_the_stack_tells_of_it(token: str) -> None:
     stack, (left,) = killed(token)
     (warning,) = of_leftovers(stack)
     assert f"web ({left}" in warning
+
+
+@pytest.mark.parametrize("token", NAMED)
+class TestToAKeyOfAnotherOrganization:
+    """It does not see what was made."""
+
+    @pytest.fixture
+    def elsewhere(self, token: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Stack, str, Program]:
+        """A stack whose create was killed, what that made, and the same program for another
+        organization, whose key is used from now on."""
+        stack, (left,) = killed(token)
+        other = {"secret": "or_two", "organization": "Other", "balance_cents": 10**6}
+        assert stack.world.call("POST", "/_emulator/keys", other).status < 300
+        monkeypatch.setitem(API_KEYS, "openrelay", "or_two")
+        theirs = Stack(token, "theirs", beside=stack)
+        theirs.up(program(token, least=True))
+        return stack, left, {**web(token), **resolved(theirs, web(token))}
+
+    def test_it_is_told_of_and_found_again_by_a_key_of_its_own(
+        self, elsewhere: tuple[Stack, str, Program], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack, left, wanted = elsewhere
+        stack.up(wanted)
+        (warning,) = told(stack)
+        assert f"made the {stack.kind.noun} web in the organization org_" in warning
+        assert stack.up(wanted) == []
+        assert left in stack.alive() - stack.recorded()
+        del wanted[NAME]
+        stack.up(wanted)
+        stack.engine.warnings.clear()
+
+        monkeypatch.undo()
+        said = failure(stack, web(stack.token))
+
+        if stack.kind.create.idempotent:
+            assert stack.record().id == left
+        else:
+            assert f"exists already ({left})" in str(said)
+
+    def test_the_end_of_the_stack_tells_of_it_too(
+        self, elsewhere: tuple[Stack, str, Program]
+    ) -> None:
+        stack, left, wanted = elsewhere
+        for gone in (False, True):
+            stack.up({name: one for name, one in wanted.items() if not gone or name != NAME})
+            warnings = [one for one in of_leftovers(stack) if "in the organization" in one]
+            assert len(warnings) == stack.kind.bills
+        assert left in stack.alive()
 
 
 class TestWhereNoListSaysWhenItWasMade:

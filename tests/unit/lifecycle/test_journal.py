@@ -22,12 +22,20 @@ def test_a_note_is_read_by_the_next_run_until_it_is_forgotten(tmp_path: Path) ->
     assert NoteFiles(tmp_path).read("owner", "urn") is None
 
 
-def test_a_note_of_a_release_that_noted_no_name_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["name", "organization"])
+def test_a_note_of_a_release_that_noted_no_such_thing_is_read(tmp_path: Path, name: str) -> None:
     NoteFiles(tmp_path).write("owner", "urn", NOTE)
     (file,) = tmp_path.iterdir()
     note = json.loads(file.read_text())
-    assert note.pop("name") is None
+    assert note.pop(name) is None
     file.write_text(json.dumps(note))
+    assert NoteFiles(tmp_path).read("owner", "urn") == NOTE
+
+
+def test_what_a_newer_release_notes_beside_it_makes_it_no_other_note(tmp_path: Path) -> None:
+    NoteFiles(tmp_path).write("owner", "urn", NOTE)
+    (file,) = tmp_path.iterdir()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "of_a_newer_release": [1]}))
     assert NoteFiles(tmp_path).read("owner", "urn") == NOTE
 
 
