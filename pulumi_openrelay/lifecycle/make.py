@@ -65,6 +65,8 @@ class Maker(Attempts):
         """True once a create was sent."""
         self._doubted = False
         """True once an answer was lost: there may be one more than this create knows of."""
+        self._starting: set[str] = set()
+        """The ids of what a look of its own has shown as still starting."""
         self._told: set[str] = set()
         """The ids of what was said to be perhaps what an earlier create was cut off at."""
 
@@ -111,12 +113,15 @@ class Maker(Attempts):
 
     def _was_there(self, made: Row) -> bool:
         """Whether what a create has answered with was made by an earlier one of the same key, and
-        not now: a list that lags behind may not have shown it."""
+        not now: a list that lags behind may not have shown it. What still starts is new, though it
+        looks older: the API's clocks may differ."""
         if made["id"] in self._before or not self._kind.create.idempotent:
             return made["id"] in self._before
         states, when = self._kind.states, made_at(self._kind, made)
         stopped = states is not None and made.get("status") in states.stopped
-        return stopped or (when is not None and when < self._first - CLOCK_SECONDS)
+        if stopped or when is None or made["id"] in self._starting:
+            return stopped
+        return when < self._first - CLOCK_SECONDS
 
     def _left_by_name(self) -> Row | None:
         """What an earlier attempt left of this very name; whatever else it left is ended once the
@@ -283,6 +288,8 @@ class Maker(Attempts):
                 if attempt == 0:
                     found = self._look_for_lost()
                     if found is not None:
+                        # An earlier attempt has made it, by other inputs perhaps.
+                        self._before = {**self._before, found["id"]: dict(found)}
                         return found
                 if self._twins:
                     raise self._perhaps_ours(error) from None
@@ -293,7 +300,7 @@ class Maker(Attempts):
                     # The API may answer a key with the very words of the first time. Where it
                     # cannot be asked, what it has named is recorded all the same.
                     with suppress(OpenRelayError):
-                        row = self._up_to_date(row)
+                        row = self._asked_anew(row)
                 lives = self._kind.lives(row)
                 if lives and row["id"] in self._before and not self._kind.is_of_use(row):
                     self._end_later(row)
@@ -307,6 +314,13 @@ class Maker(Attempts):
                     raise OpenRelayError(
                         f"the API answers every create with one that {condition(row)}"
                     )
+
+    def _asked_anew(self, row: Row) -> Row:
+        """What the create was answered with, as it is now."""
+        now, states = self._up_to_date(row), self._kind.states
+        if now is not row and states is not None and now.get("status") in states.starting:
+            self._starting.add(row["id"])
+        return now
 
     def _make_noted(self) -> Row:
         """Make it, and note that on this machine before it is asked for: after a crash, of a run

@@ -118,6 +118,28 @@ def test_a_secret_that_is_shown_once_is_kept_though_the_apis_clocks_differ(
     assert stack.record().outputs[secret]
 
 
+def test_a_new_machine_is_taken_for_new_though_the_apis_clocks_differ() -> None:
+    stack = Stack(VM)
+    handle, stopped = stack.world.handle, list[str]()
+
+    def handled(request: Request) -> Answer:
+        if request.path.endswith("/stop"):
+            path = request.path.removesuffix("/stop")
+            stopped.append(stack.world.call("GET", path).json()["status"])
+        answer = handle(request)
+        body = json.loads(answer.body) if answer.body else None
+        for row in [body, *(body.get("items") or [])] if isinstance(body, dict) else []:
+            if "createdAt" in row:
+                made = datetime.fromisoformat(row["createdAt"]) - timedelta(seconds=10)
+                row["createdAt"] = made.isoformat()
+        return replace(answer, body=json.dumps(body).encode()) if answer.body else answer
+
+    answer_by(stack, handled)
+    stack.up(program(VM, least=True, desired_state="stopped"))
+    assert stopped == ["running"]
+    assert stack.engine.warnings == []
+
+
 def test_a_machine_that_fails_at_once_is_ended_where_the_program_says_so() -> None:
     def fail(body: dict[str, Any]) -> None:
         failed = {"status": "failed", "status_reason": "image_pull"}

@@ -18,6 +18,7 @@ from .support import (
     create_request,
     failure,
     program,
+    without_dates,
 )
 
 VM, HOOK, KEY = "openrelay:Vm", "openrelay:Webhook", "openrelay:SshKey"
@@ -361,6 +362,24 @@ def test_what_a_killed_create_made_is_found_by_the_next_up_though_the_list_lags(
 
     stack.assert_nothing_lost()
     assert stack.up(wanted) == []
+
+
+@pytest.mark.parametrize(("seconds", "dated"), [(1, True), (4, False)])
+def test_what_a_killed_create_made_becomes_what_the_program_asks_for_by_now_though_the_list_lags(
+    seconds: int, dated: bool
+) -> None:
+    stack = Stack(VM, list_lag_seconds=10.0)
+    if not dated:
+        without_dates(stack, "/vms$")
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, program(VM, least=True, public=True)) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(seconds)
+
+    assert "setVmVisibility" in stack.up(program(VM, least=True))
+
+    stack.assert_nothing_lost()
+    assert stack.world.call("GET", f"/v1/vms/{stack.record().id}").json()["public"] is False
 
 
 def test_of_two_creates_the_killed_one_is_found_though_the_list_shows_the_other() -> None:
