@@ -54,8 +54,9 @@ class Request:
 
     path: a template such as `/v1/vms/{id}`; parts: what fills it, quoted here. repeatable: None
     means by method: GET, PUT, PATCH and DELETE may be repeated, POST may not. idempotency_key:
-    makes a POST repeatable, where the API takes one. slow: its answer may take as long as the
-    caller has time, a day at most.
+    makes a POST repeatable, where the API takes one. answers: the JSON type of the answer. tells: a
+    key of the object that it is, without which it is none: a server may answer 200 with an error.
+    slow: its answer may take as long as the caller has time, a day at most.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Request:
     repeatable: bool | None = None
     idempotency_key: str | None = None
     answers: type | None = None
+    tells: str | None = None
     slow: bool = False
 
     @property
@@ -73,6 +75,12 @@ class Request:
         if self.idempotency_key is not None:
             return True
         return self.method != "POST" if self.repeatable is None else self.repeatable
+
+    def is_answered_by(self, body: Any) -> bool:
+        """Whether the JSON of an answer is one to this request."""
+        if self.tells is not None:
+            return isinstance(body, dict) and body.get(self.tells) not in (None, "")
+        return self.answers is None or isinstance(body, self.answers)
 
 
 class Client:
@@ -163,7 +171,7 @@ class Client:
                         if request.slow:
                             left = max(ANSWER_SECONDS, caller.deadline - caller.now())
                             wire = replace(wire, answer_seconds=min(left, LONGEST_ANSWER_SECONDS))
-                        return self._once(wire, request.answers, caller)
+                        return self._once(wire, request, caller)
                 except ServerError as error:
                     if not request.may_repeat:
                         raise AnswerLost(error.what, error.advice) from None
@@ -192,7 +200,7 @@ class Client:
             headers["idempotency-key"] = request.idempotency_key
         return headers
 
-    def _once(self, wire: WireRequest, expected: type | None, caller: Caller) -> Any:
+    def _once(self, wire: WireRequest, request: Request, caller: Caller) -> Any:
         self.tried = began = caller.now()
         answer = self._transport.send(wire, caller)
         logger.debug(
@@ -204,7 +212,7 @@ class Client:
         body, readable = _decode(answer)
         if answer.status >= 300:
             raise self._dialect.error(answer, body, wire)
-        if not readable or (expected is not None and not isinstance(body, expected)):
+        if not readable or not request.is_answered_by(body):
             raise AnswerLost(
                 f"the API answered {answer.status} with something else than the JSON it documents",
                 f"run the command again; if it stays so, check {self._dialect.url_source}",

@@ -165,28 +165,45 @@ class Remote:
         return row
 
     def find_again(self) -> Row | None:
-        """It, after a look that has missed it.
+        """It, after a look that has missed it. Raises OpenRelayError where the list shows it alive
+        all the same.
 
         A list may miss a thing while others come and go, and an answer come of a server that lags
         behind; two in a row do not. It may be longer where the thing was just made.
         """
-        recorded = self.recorded.get("created_at")
-        made = made_at(self.kind, {self.kind.service.wire("created_at"): recorded})
-        age = self.session.client.time(self.caller) - (made or 0.0)
-        until = self.caller.now() + (SETTLE_SECONDS if age < UNLISTED_SECONDS else 0.0)
+        until = self.caller.now() + (SETTLE_SECONDS if self._is_new() else 0.0)
         while True:
             self.caller.report("the API does not show it: looking again")
             self.caller.wait(2.0)
             row = self.find(self.caller.now())
-            if row is not None or self.caller.now() >= until:
+            if row is not None:
                 return row
+            if self.caller.now() >= until:
+                break
+        if self.kind.detail is not None and self._is_listed_alive():
+            raise OpenRelayError(
+                f"the API does not know it (404), and lists it as {describe(self.seen)}", RETRY
+            )
+        return None
+
+    def _is_new(self) -> bool:
+        """Whether it was made so shortly ago that the API may not show it yet, or its record does
+        not tell."""
+        recorded = self.recorded.get("created_at")
+        told = {self.kind.service.wire("created_at"): recorded} if recorded else self.seen
+        made = made_at(self.kind, told)
+        if made is None:
+            return self.fresh or bool(self.recorded)
+        return self.session.client.time(self.caller) - made < UNLISTED_SECONDS
 
     def find(self, since: float) -> Row | None:
         """Its detail, or its row of the list where there is none; None where the API has it not."""
         if self.kind.detail is None:
             return self.listed(since)
         try:
-            return self._see(self.send("GET", self.kind.detail, answers=dict))
+            # A setting of the account has no id.
+            tells = None if self.kind.singleton else self.kind.listed.key
+            return self._see(self.send("GET", self.kind.detail, answers=dict, tells=tells))
         except NotFound:
             if self.kind.singleton:
                 raise
@@ -243,13 +260,18 @@ class Remote:
                 row = self.send(delete.method, delete.path, repeatable=True)
                 self.session.history.ended.add((self.kind.token, self.id))
             except NotFound as error:
-                if not self._is_listed_alive():
-                    return None
                 # The list may lag, or a server that does not know it may have answered.
-                if caller.now() >= min(began + SETTLE_SECONDS, caller.deadline):
-                    raise OpenRelayError(
-                        f"{error.what}, and lists it as {describe(self.seen)}", error.advice
-                    ) from None
+                patience, advice = SETTLE_SECONDS, error.advice
+                if self._is_listed_alive():
+                    shown = f"lists it as {describe(self.seen)}"
+                elif self.kind.bills and self._is_new() and caller.now() < began + UNLISTED_SECONDS:
+                    patience, advice = UNLISTED_SECONDS, RETRY
+                    shown = "may not show it yet, since it was just made"
+                    caller.report(f"the API {shown}: asking again")
+                else:
+                    return None
+                if caller.now() >= min(began + patience, caller.deadline):
+                    raise OpenRelayError(f"{error.what}, and {shown}", advice) from None
                 caller.wait(2.0)
             except Conflict as error:
                 if self._ends_already():

@@ -636,7 +636,8 @@ class Lifecycle:
         """
         row = made
         if self.kind.waits(remote.new):
-            row = remote.wait(self.kind.goal(remote.new))
+            # What is waited for shows by now, and is more than the answer to the create told.
+            row, made = remote.wait(self.kind.goal(remote.new)), None
         now = remote.find(self.call.now()) or made or remote.look()
         settled = self.record.merged(outputs, row, now)
         return {
@@ -676,7 +677,7 @@ class Lifecycle:
         if row is None and self.kind.detail is None:
             row = remote.find_again()
         full = row if self.kind.detail is None else remote.find(self.call.now())
-        if row is None and full is None and self.kind.detail is not None and outputs:
+        if full is None and self.kind.detail is not None and (outputs or row is not None):
             full = remote.find_again()
         if full is not None and self.kind.lives(full):
             return self.record.merged(outputs, row, full)

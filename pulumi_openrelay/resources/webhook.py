@@ -126,8 +126,8 @@ class WebhookKind(Kind, resource=Webhook):
             return  # its first value, or none any more
         # A secret whose answer was lost is useless, so asking for another does no harm.
         path = "/v1/orgs/{org}/webhooks/{id}/regenerate-secret"
-        answer = webhook.send("POST", path, repeatable=True, answers=dict)
-        webhook.shown_once["secret"] = answer.get("secret")
+        answer = webhook.send("POST", path, repeatable=True, tells="secret")
+        webhook.shown_once["secret"] = answer["secret"]
 
     def noticed(self, old: Inputs, now: Inputs) -> Iterator[str]:
         secret, prefix = now.get("secret"), now.get("secret_prefix")

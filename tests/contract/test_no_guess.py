@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.fields import MADE, OWNER, READY, SERVED, WAS
+from pulumi_openrelay.lifecycle.sentences import Failed
 
 from ..simulation.engine import OperationFailed, Ref
-from .support import KINDS, MACHINES, NAME, THINGS, Stack, failure, program
+from .support import KINDS, MACHINES, NAME, THINGS, Stack, answer_by, failure, program
 
 VM, CLUSTER, KEY = "openrelay:Vm", "openrelay:InferenceCluster", "openrelay:SshKey"
+HOOK = "openrelay:Webhook"
 FOREVER = 10.0**6
 
 
@@ -102,6 +106,120 @@ def test_one_404_of_a_young_machine_that_no_list_shows_yet_drops_nothing() -> No
     stack.world.faults.status(404, "GET", "/detail$")
     stack.refresh()
     assert stack.recorded() == stack.alive() == made
+
+
+def unknown_by_id(stack: Stack, seconds: float) -> None:
+    """Let the API know no machine by its id until then."""
+    clock, handle = stack.scheduler.clock, stack.world.handle
+    until = clock.seconds + seconds
+
+    def handled(request: Request) -> Answer:
+        if clock.seconds < until and re.search(r"/v1/vms/[^/]+/", request.path):
+            return Answer(404, b'{"error": "There is no such VM."}')
+        return handle(request)
+
+    answer_by(stack, handled)
+
+
+def detail_of(token: str) -> str:
+    """The path of its detail, as a pattern."""
+    return f"{(KINDS[token].detail or '').replace('{id}', '[^/]+')}$"
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_one_404_of_the_detail_drops_no_machine_that_the_list_shows(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    made = stack.recorded()
+    stack.scheduler.clock.advance(3 * 86400)
+    stack.another_hand({"status": "failed"})
+    stack.world.faults.status(404, "GET", detail_of(token))
+    stack.refresh()
+    assert stack.recorded() == stack.alive() == made
+    assert stack.record().outputs["status"] == "failed"
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_nor_does_a_404_of_the_detail_that_stays(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    made, outputs = stack.recorded(), stack.record().outputs
+    stack.scheduler.clock.advance(3 * 86400)
+    stack.another_hand({"status": "failed"})
+    stack.world.faults.status(404, "GET", detail_of(token), times=None)
+    with pytest.raises(OperationFailed, match=r"\(404\), and lists it as failed.*its record is as"):
+        stack.refresh()
+    assert stack.recorded() == stack.alive() == made
+    assert stack.record().outputs == outputs
+
+
+def test_a_404_of_a_machine_that_no_list_shows_yet_counts_for_no_end() -> None:
+    stack = Stack(VM, list_lag_seconds=30.0)
+    stack.up(program(VM, least=True, wait_for="none"))
+    assert stack.alive() != set()
+    unknown_by_id(stack, 30.0)
+    stack.destroy()
+    assert stack.alive() == stack.recorded() == set()
+
+
+def test_a_machine_that_may_not_show_yet_stays_recorded_where_there_is_no_time_to_ask_again() -> (
+    None
+):
+    stack = Stack(VM, list_lag_seconds=30.0)
+    stack.up(program(VM, least=True, wait_for="none"))
+    made, record = stack.alive(), stack.record()
+    unknown_by_id(stack, 30.0)
+    life, _ = stack.life()
+    life.call.timeout = 5.0
+    with pytest.raises(Failed, match=r"may not show it yet, since it was just made; it stays rec"):
+        stack.run(lambda: life.delete(record.id, record.outputs))
+    assert stack.alive() == stack.recorded() == made
+
+
+def test_the_end_of_a_machine_that_is_gone_is_waited_for_while_it_is_new_and_no_longer() -> None:
+    for age, most in (0.0, 125.0), (3600.0, 5.0):
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        stack.scheduler.clock.advance(age)
+        stack.remove()
+        began = stack.scheduler.clock.seconds
+        stack.destroy()
+        assert stack.recorded() == set()
+        assert stack.scheduler.clock.seconds - began < most
+
+
+def test_what_the_api_does_not_know_by_its_id_at_first_is_recorded_as_it_is_in_the_end() -> None:
+    stack = Stack(VM)
+    unknown_by_id(stack, 20.0)
+    stack.up(program(VM, least=True))
+    assert stack.record().outputs["status"] == "running"
+    assert stack.record().outputs["ssh_host"]
+
+
+def test_an_error_with_a_status_of_200_is_no_machine() -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True, public=True))
+    error = {"status": 200, "body": {"error": "Not now."}}
+    rule = {"match": {"method": "GET", "path_regex": "/detail$"}}
+    stack.world.faults.add({**rule, "action": {"type": "status", **error}})
+
+    assert stack.up(program(VM, least=True, public=False)) == ["setVmVisibility"]
+
+    stack.world.faults.add({**rule, "times": None, "action": {"type": "status", **error}})
+    said = failure(stack, program(VM, least=True, public=True))
+    assert "something else than the JSON it documents" in str(said)
+    assert "nothing was changed" in str(said)
+
+
+def test_an_error_with_a_status_of_200_is_no_secret() -> None:
+    stack = Stack(HOOK)
+    stack.up(program(HOOK, least=True, secret_version=1))
+    error = {"type": "status", "status": 200, "body": {"error": "Not now."}}
+    rule = {"match": {"method": "POST", "path_regex": "/regenerate-secret$"}}
+    stack.world.faults.add({**rule, "action": error})
+    stack.up(program(HOOK, least=True, secret_version=2))
+    hook = stack.world.call("GET", f"/_emulator/webhooks/{stack.record().id}").json()
+    assert stack.record().outputs["secret"] == hook["secret"]
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,12 @@ class TestRepeats:
         assert len(wire.sent) == 3
         assert wire.sent[0] == wire.sent[1] == wire.sent[2]
 
+    def test_an_answer_without_what_it_must_tell_is_none(self) -> None:
+        for none in (answer(200, {"error": "A sentence."}), answer(200, {"id": ""})):
+            api, wire = client(none, OK)
+            assert api.send(replace(GET, answers=dict, tells="id"), Hand()) == {"id": "1"}
+            assert len(wire.sent) == 2
+
     @pytest.mark.parametrize("failure", NOTHING_DONE)
     def test_what_did_no_work_is_repeated_whatever_it_was(self, failure: str) -> None:
         api, wire = client(NOTHING_DONE[failure], OK)
