@@ -142,6 +142,9 @@ class Kind:
     detail: ClassVar[str | None] = None
     """The GET of one of them by id, with more than the list tells; None: the list is all there
     is."""
+    tells: ClassVar[str | None] = None
+    """A key that every detail has, without which an answer is none; None: where a row has its id,
+    which a setting of the account has not."""
     asks_apart: ClassVar[bool] = False
     """True where `actual` needs the id alone, so that a refresh asks while others read the list."""
     states: ClassVar[States | None] = None

@@ -121,18 +121,25 @@ class Remote:
         finally:
             self.sent = self.sent or (method != "GET" and not refused)
 
-    def act(self, path: str, body: Any = None, *, done: Callable[[Row], bool]) -> Row:
+    def act(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        done: Callable[[Row], bool],
+        tells: str | None = None,
+    ) -> Row:
         """POST something whose repetition could do harm; after a lost answer, look first.
 
         Returns the answer, or the row that shows that it was done. done: whether what was asked for
-        shows in a row of the thing. Waits for capacity where the program gave a `capacity_timeout`.
-        The outcome of a refusal is unknown where an answer to the very same was lost before: it may
-        be refused as done.
+        shows in a row of the thing. tells: a key without which the answer is lost. Waits for
+        capacity where the program gave a `capacity_timeout`. The outcome of a refusal is unknown
+        where an answer to the very same was lost before: it may be refused as done.
         """
         patience, asked = Patience(self.caller, self.new), [path, body]
         while True:
             try:
-                answer = self.send("POST", path, body)
+                answer = self.send("POST", path, body, tells=tells)
             except NoCapacity as error:
                 patience.wait_or_raise(error)
             except (Conflict, Rejected) as error:
@@ -201,8 +208,7 @@ class Remote:
         if self.kind.detail is None:
             return self.listed(since)
         try:
-            # A setting of the account has no id.
-            tells = None if self.kind.singleton else self.kind.listed.key
+            tells = self.kind.tells or (None if self.kind.singleton else self.kind.listed.key)
             return self._see(self.send("GET", self.kind.detail, answers=dict, tells=tells))
         except NotFound:
             if self.kind.singleton:

@@ -34,6 +34,7 @@ class AccountSettingsKind(Kind, resource=AccountSettings):
     noun = "account settings"
     singleton = True
     detail = "/v2/customer/profile"
+    tells = "customer_id"
 
     @in_place("warning_threshold")
     def set_threshold(self, account: Remote) -> None:

@@ -41,6 +41,7 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
     noun = "webhook secret"
     singleton = True
     detail = "/v2/customer/webhook-secret"
+    tells = "secret"
 
     @in_place("rotation")
     def rotate(self, account: Remote) -> None:
@@ -72,6 +73,7 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
         row = account.act(
             "/v2/customer/webhook-secret/rotate",
             done=lambda row: row.get("created_at") != found["created_at"],
+            tells="secret",
         )
         call.hide_told(row)
         # The next look may be answered by a server that lags behind.

@@ -211,6 +211,20 @@ def test_an_error_with_a_status_of_200_is_no_machine() -> None:
     assert "nothing was changed" in str(said)
 
 
+@pytest.mark.parametrize(("method", "ending"), [("POST", "/rotate$"), ("GET", "/webhook-secret$")])
+def test_an_error_with_a_status_of_200_is_no_secret_of_the_account(
+    method: str, ending: str
+) -> None:
+    stack = Stack("relay:WebhookSecret")
+    stack.up(program("relay:WebhookSecret", rotation="1"))
+    error = {"type": "status", "status": 200, "body": {"error": "Not now."}}
+    stack.world.faults.add({"match": {"method": method, "path_regex": ending}, "action": error})
+    stack.up(program("relay:WebhookSecret", rotation="2"))
+    secret = stack.world.call("GET", "/v2/customer/webhook-secret").json()
+    assert stack.record().outputs["secret"] == secret["secret"]
+    assert secret["previous_valid_until"] is not None
+
+
 def test_an_error_with_a_status_of_200_is_no_secret() -> None:
     stack = Stack(HOOK)
     stack.up(program(HOOK, least=True, secret_version=1))
