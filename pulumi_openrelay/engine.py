@@ -39,6 +39,9 @@ CALLS_AT_ONCE = 1024
 it."""
 
 _PROVIDER = "__provider"
+_IS = "4dabf18193072939515e22adb298388d"
+"""The key under which the engine finds what sort of value an object stands for."""
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the sort
 _ALIVE_SECONDS = 0.25
 
 _cancelled = threading.Event()
@@ -193,9 +196,14 @@ def _plain(value: Any) -> Any:
     return UNKNOWN if isinstance(value, EngineUnknown) else value
 
 
-def unplain(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """A bag as the SDK takes it: unknown values in its own form, nothing that is None."""
-    return {key: _unplain(value) for key, value in bag.items() if value is not None}
+def unplain(bag: Mapping[str, Any], secret: Collection[str] = ()) -> dict[str, Any]:
+    """A bag as the SDK takes it: unknown values in its own form, nothing that is None.
+
+    secret: the names of those that the engine shall record as ciphertext and show to nobody.
+    """
+    told = {key: _unplain(value) for key, value in bag.items() if value is not None}
+    hidden = {key: {_IS: _SECRET, "value": told[key]} for key in secret if key in told}
+    return {**told, **hidden}
 
 
 def _unplain(value: Any) -> Any:
@@ -207,10 +215,6 @@ def _unplain(value: Any) -> Any:
 
 
 # A file for `pulumi import --file`: what the engine would have been sent, as JSON.
-
-_IS = "4dabf18193072939515e22adb298388d"
-"""The key under which the engine finds what sort of value an object stands for."""
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the sort
 
 
 def importable(provider: Any, bag: Mapping[str, Any], secret: Collection[str]) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class Provider(ResourceProvider):
             inputs, problems = self._life(call).check(plain(_olds), plain(news))
         # The engine would show the value of a property that a failure names, a secret one too.
         failures = [CheckFailure("", f"{name} {reason}") for name, reason in problems]
-        return CheckResult(unplain(inputs), failures)
+        # A transform may have put a secret in clear in the place of what the program gave.
+        secret = [field.name for field in self._kind().fields.values() if field.secret]
+        return CheckResult(unplain(inputs, secret), failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         olds = plain(_olds)

@@ -93,6 +93,33 @@ def test_no_secret_is_in_clear_anywhere(stack: Stack, cloud: ServedWorld) -> Non
     assert leaks == []
 
 
+TRANSFORMED = f"""
+    def give(args):
+        if args.type_.endswith("openrelay:Vm"):
+            secrets = {{"cloud_init": "#!/bin/sh\\necho {MARKER}", "env_vars": {{"T": "{MARKER}"}}}}
+            return pulumi.ResourceTransformResult({{**args.props, **secrets}}, args.opts)
+
+    pulumi.runtime.register_resource_transform(give)
+    key = relay.SshKey("laptop", public_key=KEY)
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+"""
+
+
+def test_a_secret_that_a_transform_gave_is_in_no_state_and_in_no_diff(stack: Stack) -> None:
+    created = stack.up(TRANSFORMED)
+    assert created.code == 0, created.text
+    clear = stack.run("stack", "export", "--show-secrets", "--stack", stack.name).stdout
+    assert clear.count(MARKER) >= 4, "the search would find nothing anyway"
+    shown = {
+        "the state": stack.run("stack", "export", "--stack", stack.name).stdout,
+        "a change": stack.preview(TRANSFORMED.replace(MARKER, f"{MARKER}-2"), "--diff").text,
+        "an end": stack.preview("    pass", "--diff").text,
+        "the same": stack.preview(TRANSFORMED, "--diff").text,
+    }
+    assert "cloud_init" in shown["a change"]
+    assert [place for place, text in shown.items() if MARKER in text] == []
+
+
 API_KEY = "or_secret_key_5e77"
 GIVEN = ("OPENRELAY_API_KEY", "PULUMI_CONFIG")
 """Variables that may hold a secret: the key's own, and the one in which the CLI's launcher gives

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.output import Unknown
 from pulumi.runtime.proto import status_pb2
 
 import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
@@ -115,6 +116,29 @@ def test_a_defect_is_one_sentence_whichever_call_meets_it(method: str) -> None:
         "VM 'trainer': a defect in pulumi-openrelay came up (AttributeError in _life, provider.py:"
     )
     assert told.endswith(f"); {holds}; please report it; running the command again is safe")
+
+
+def checked(**inputs: Any) -> dict[str, Any]:
+    """What the engine is to record of these inputs of a VM, which the lifecycle takes."""
+    takes_all = SimpleNamespace(check=lambda _olds, news: (news, []))
+    provider = Provider("openrelay:Vm")
+    provider._life = lambda _call: takes_all  # type: ignore[assignment, method-assign, return-value]
+    return provider.check({}, inputs).inputs
+
+
+def test_a_secret_is_marked_though_a_transform_gave_it_in_clear() -> None:
+    """The program's own marks are gone then, and the engine records an input as check gives it."""
+    given = {"cloud_init": "#!/bin/sh", "env_vars": {"TOKEN": "swordfish"}}
+    mark = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+    told = checked(**given, image_url="ghcr.io/acme/x:1")
+    assert {name: told[name] for name in given} == {
+        name: {**mark, "value": value} for name, value in given.items()
+    }
+    assert told["image_url"] == "ghcr.io/acme/x:1"
+
+
+def test_a_secret_that_is_not_known_yet_stays_one() -> None:
+    assert isinstance(checked(cloud_init=Unknown())["cloud_init"]["value"], Unknown)
 
 
 class TestTheEndOfAStack:
