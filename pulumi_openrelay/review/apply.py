@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from . import events
 from .findings import Verdict
-from .plan import OWNER, Plan
+from .plan import OWNER, Action, Plan
 from .preview import NotJudged, Project
 from .report import FORMAT, Review
 from .run import redactor
@@ -115,8 +115,9 @@ def carry_out(
 ) -> None:
     """Apply, and hold what the engine did against the plan.
 
-    packs: the folders of policy packs. show: called with each line of the engine's display. Raises
-    NotJudged where it fails, differs or is interrupted.
+    packs: the folders of policy packs. show: called with each line of the engine's display, and
+    with a note of what turned out to need no change. Raises NotJudged where it fails, does another
+    thing or is interrupted.
     """
     try:
         done = events.read(project.up(packs, show, refresh=now.refreshed).events)
@@ -126,9 +127,21 @@ def carry_out(
         ) from None
     except NotJudged as why:
         raise NotJudged(redactor(project.configuration())(str(why))) from None
-    differing = _unlike(_actions(now.plan), _actions(done))
+    left = _left_as_they_are(now.plan, done)
+    held_to = {urn: action for urn, action in _actions(now.plan).items() if urn not in left}
+    differing = _unlike(held_to, _actions(done))
     if differing:
         raise NotJudged(f"what was applied is not what was reviewed: {differing}")
+    if left:
+        names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in left))
+        show(f"note: left as they are, though the review has them change: {names}")
+
+
+def _left_as_they_are(plan: Plan, done: Plan) -> set[str]:
+    """The URNs of what was to change, and did not: a preview does not know what another resource
+    will give it, which may be what it had."""
+    changing = {step.urn for step in plan.steps if step.action in (Action.UPDATE, Action.REPLACE)}
+    return {step.urn for step in done.steps if step.urn in changing and step.action is Action.SAME}
 
 
 def _actions(plan: Plan) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -27,7 +28,7 @@ from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import bound_secrets
 
 from . import told
-from .told import SECRET, vm
+from .told import SECRET, UNKNOWN, vm
 
 URN = told.urn("trainer")
 
@@ -121,6 +122,52 @@ def test_a_file_that_is_no_review_is_one_sentence(tmp_path: Path, wrong: dict[st
     file.write_text(json.dumps({**review, **wrong}))
     with pytest.raises(NotJudged, match="is no review; give the file that `review --json` wrote"):
         read(file)
+
+
+class Applies:
+    """A project whose update does this."""
+
+    def __init__(self, *does: list[EngineEvent]) -> None:
+        self.does = does
+
+    def up(self, *_given: object, **_options: object) -> Any:
+        return SimpleNamespace(events=[event for events in self.does for event in events])
+
+
+def applied(before: Review, *does: list[EngineEvent]) -> list[str]:
+    """What is shown where an update that was held to this review does this."""
+    shown: list[str] = []
+    carry_out(cast(Project, Applies(*does)), [], before, shown.append)
+    return shown
+
+
+def test_a_reviewed_change_that_turned_out_to_be_none_is_noted_and_no_failure() -> None:
+    """As of what reads another's outputs, which a preview does not know and the update leaves."""
+    key = told.updated("app", vm(labels={"a": 1}), vm(labels={"a": 2}))
+    chat = told.updated("chat", vm(name="x"), vm(name=UNKNOWN))
+    node = told.replaced("node", vm(name="x"), vm(name=UNKNOWN))
+    before = told.review(key, chat, node)
+    assert applied(before, key, chat, node) == []
+    shown = applied(before, key, told.same("chat", vm(name="x")), told.same("node", vm(name="x")))
+    assert shown == ["note: left as they are, though the review has them change: chat, node"]
+
+
+@pytest.mark.parametrize(
+    ("planned", "done", "said"),
+    [
+        (told.updated("a", vm(), vm(name="x")), told.replaced("a", vm(), vm()), "update, now repl"),
+        (told.created("a", vm()), told.same("a", vm()), "create, now same"),
+        (told.deleted("a", vm()), told.same("a", vm()), "delete, now same"),
+        (told.same("a", vm()), told.updated("a", vm(), vm(name="x")), "same, now update"),
+        (told.updated("a", vm(), vm(name="x")), [], "update, now same"),
+    ],
+)
+def test_an_update_that_does_another_thing_than_the_reviewed_one_fails(
+    planned: list[EngineEvent], done: list[EngineEvent], said: str
+) -> None:
+    said = rf"what was applied is not what was reviewed: a \({said}"
+    with pytest.raises(NotJudged, match=said):
+        applied(told.review(planned), done)
 
 
 def test_what_an_update_fails_with_is_told_without_secrets() -> None:
