@@ -89,11 +89,21 @@ class Resource(_Declared):
     fields: ClassVar[dict[str, Field]]
 
     def __init_subclass__(cls, *, module: str = "", name: str = "", **keywords: Any) -> None:
-        """module and name: what the resource's type is made of; a base of several has neither."""
+        """module and name: what the resource's type is made of; a base of several has neither. A
+        class of a program's own makes what its parent does."""
+        parent = next((base for base in cls.__mro__[1:] if "token" in vars(base)), None)
+        declared = _declared(cls, SERVICES.get(module, OPENRELAY))
+        if parent is not None:
+            if module or name or declared:
+                raise pulumi.RunError(
+                    f"{cls.__name__} is a {parent.__name__} and makes one: it has no module, name "
+                    "or properties of its own"
+                )
+            module, _, name = cls.token.partition(":")
         super().__init_subclass__(module=module, name=name, **keywords)
-        cls.token = f"{module}:{name}"
-        service = SERVICES.get(module, OPENRELAY)
-        cls.fields = {**getattr(cls, "fields", {}), **_declared(cls, service)}
+        if name:
+            cls.token = f"{module}:{name}"
+        cls.fields = {**getattr(cls, "fields", {}), **declared}
         # For Pulumi, which reads the types of outputs here: without them, an int is a float.
         cls.__annotations__ = {
             name: GenericAlias(pulumi.Output, (field.shape,)) for name, field in cls.fields.items()

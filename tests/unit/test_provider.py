@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
-from pulumi.output import Unknown
 from pulumi.runtime.proto import status_pb2
 
 import pulumi_openrelay.relay  # noqa: F401 - registers the kinds
 from pulumi_openrelay import owner
+from pulumi_openrelay.engine import unplain
 from pulumi_openrelay.errors import AnswerLost
 from pulumi_openrelay.lifecycle import leftovers
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 from pulumi_openrelay.owner import OwnerProvider
 from pulumi_openrelay.provider import Provider
 
@@ -138,7 +139,8 @@ def test_a_secret_is_marked_though_a_transform_gave_it_in_clear() -> None:
 
 
 def test_a_secret_that_is_not_known_yet_stays_one() -> None:
-    assert isinstance(checked(cloud_init=Unknown())["cloud_init"]["value"], Unknown)
+    (unknown,) = unplain({"cloud_init": UNKNOWN}).values()
+    assert isinstance(checked(cloud_init=unknown)["cloud_init"]["value"], type(unknown))
 
 
 class TestTheEndOfAStack:

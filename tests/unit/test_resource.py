@@ -1,4 +1,4 @@
-"""What a program gives a resource that it does not take."""
+"""What a program gives a resource that it does not take, and classes of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from pulumi_openrelay import Vm
+from pulumi_openrelay.lifecycle.fields import In, updates
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,33 @@ def test_inputs_without_a_keyword_are_refused_with_one_line(given: Any, said: st
     assert str(refused.value) == (
         f"Vm 't': {said} only its name and opts, a pulumi.ResourceOptions, stand before them"
     )
+
+
+def test_a_class_of_a_program_makes_what_its_parent_does() -> None:
+    """So that it may have defaults of its own, and what exists may change between the two."""
+
+    class GpuBox(Vm):
+        def __init__(self, resource_name: str, **inputs: Any) -> None:
+            super().__init__(resource_name, **{"resource_size": "small", **inputs})
+
+    class BigBox(GpuBox):
+        pass
+
+    for made in (GpuBox, BigBox):
+        assert (made.token, made.fields) == (Vm.token, Vm.fields)
+        assert made._resource_type_name == Vm._resource_type_name
+        assert made.__annotations__ == Vm.__annotations__
+
+
+def test_a_class_of_a_program_that_would_be_another_kind_is_refused_where_it_stands() -> None:
+    said = "^{} is a Vm and makes one: it has no module, name or properties of its own$"
+    with pytest.raises(pulumi.RunError, match=said.format("Named")):
+
+        class Named(Vm, module="acme", name="Named"):
+            pass
+
+    with pytest.raises(pulumi.RunError, match=said.format("Larger")):
+
+        class Larger(Vm):
+            team: In[str | None] = updates(default=None)
+            """Whose it is."""
