@@ -183,8 +183,8 @@ class Attempts:
         raise OpenRelayError(
             f"one of this resource exists already ({self._with_rate(row)}), and "
             f"deletion_protection is on",
-            "run `pulumi up` without --target-replace, or set deletion_protection=False first, "
-            "which lets it be ended",
+            "take back what asks for another, such as --target-replace or replacement_trigger, or "
+            "set deletion_protection=False first, which lets it be ended",
         )
 
     def _warn_of_spared(self, row: Row) -> None:

@@ -539,8 +539,8 @@ class Maker(Attempts):
             return OpenRelayError(what, "end that one if nobody needs it, or change name")
         return OpenRelayError(
             f"{what}, and that may be the recorded one",
-            "change name, or run `pulumi up` without --target-replace; if no state records it, end "
-            "it or take it over with adopt=True",
+            "change name, or take back what asks for another, such as --target-replace or "
+            "replacement_trigger; if no state records it, end it or take it over with adopt=True",
         )
 
     def _warn_of_twins(self, made: Row) -> None:
@@ -594,7 +594,9 @@ class Maker(Attempts):
         if not self._was_never_recorded(row):
             self._call.warn(
                 f"it goes on with what is there of its name: {self._with_rate(row)}; that is as it "
-                f"should be after a run that was cut off and with `--target-replace`, but if "
-                f"another stack records that one, as after `pulumi state move`, take it out of "
-                f"this program, and out of this stack's state with `pulumi state delete`"
+                f"should be after a run that was cut off, and where Pulumi was asked for a new "
+                f"one without a change, as by `--target-replace`, `--replace`, "
+                f"`replacement_trigger` or `replace_with`; but if another stack records that one, "
+                f"as after `pulumi state move`, take it out of this program, and out of this "
+                f"stack's state with `pulumi state delete`"
             )

@@ -201,7 +201,7 @@ class TestProtected:
         assert said is not None
         assert said.startswith(f"{KINDS[token].noun} '{NAME}': one of this resource exists already")
         assert old in said
-        assert "deletion_protection is on; nothing was created; run `pulumi up` without" in said
+        assert "deletion_protection is on; nothing was created; take back what asks for" in said
         assert ends(stack) == []
         assert stack.record().id == old
         stack.assert_nothing_lost()
@@ -412,9 +412,20 @@ def test_one_with_a_name_of_its_own_is_said_to_be_perhaps_the_recorded_one() -> 
     said = failure(stack, program(VM, least=True, name="trainer", gpu_count=2), target_replace=NAME)
     assert said is not None
     assert re.search(rf"may be the one that lives \({old};.*\), and that may be the recorded", said)
-    assert "; change name, or run `pulumi up` without --target-replace; if no state records" in said
+    advice = "; change name, or take back what asks for another, such as --target-replace or "
+    assert f"{advice}replacement_trigger; if no state records it" in said
     assert ends(stack) == []
     stack.assert_nothing_lost()
+
+
+def test_one_that_is_taken_over_names_all_that_asks_for_a_new_one_without_a_change() -> None:
+    stack = Stack(VM)
+    stack.up(before(VM))
+    stack.engine.warnings.clear()
+    stack.up(before(VM), target_replace=NAME)
+    (said,) = [said for said in stack.engine.warnings if "goes on with what is there" in said]
+    for option in ("--target-replace", "--replace", "replacement_trigger", "replace_with"):
+        assert f"`{option}`" in said
 
 
 @pytest.mark.parametrize("token", SETTINGS)

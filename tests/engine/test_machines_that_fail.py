@@ -342,8 +342,9 @@ def test_a_protected_machine_outlives_a_replacement_on_demand(
     (error,) = refused.errors
     assert error.startswith(f"VM 'trainer': one of this resource exists already ({vm['id']}, ")
     assert error.endswith(
-        "), and deletion_protection is on; nothing was created; run `pulumi up` without "
-        "--target-replace, or set deletion_protection=False first, which lets it be ended"
+        "), and deletion_protection is on; nothing was created; take back what asks for another, "
+        "such as --target-replace or replacement_trigger, or set deletion_protection=False first, "
+        "which lets it be ended"
     )
     assert mutations(cloud) == []
     assert stack.resources()["trainer"]["id"] == vm["id"]
