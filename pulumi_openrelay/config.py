@@ -134,6 +134,14 @@ def not_a_credential(value: str) -> str | None:
     return None if fine else "has characters that no key has"
 
 
+def set_anew(source: str, key: str) -> str:
+    """What to do about a credential that was refused. source: as the settings have it. key: its key
+    in a stack's configuration."""
+    if "the environment" in source:
+        return "set a valid one there"  # where no stack's configuration is read, too
+    return f"set a valid one with `pulumi config set --secret {key} <value>`"
+
+
 class _Sources:
     """The stack's configuration and the environment, each value with where it was found."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import Settings
+from ..config import Settings, set_anew
 from ..errors import (
     RETRY,
     ApiError,
@@ -100,7 +100,7 @@ class OpenRelay:
             return (
                 Unauthorized,
                 f"the API refused the key from {source} ({said})",
-                "set a valid one with `pulumi config set --secret openrelay:apiKey <key>`",
+                set_anew(source, "openrelay:apiKey"),
             )
         if status == 402:
             return (

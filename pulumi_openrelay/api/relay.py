@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config import RelaySettings
+from ..config import RelaySettings, set_anew
 from ..errors import (
     RETRY,
     ApiError,
@@ -121,7 +121,7 @@ class Relay:
             what = f"the {used} is for keys and account settings, and the API refused it ({said})"
             return kind, what, advice
         if status == 401:
-            advice = f"set a valid one with `pulumi config set --secret relay:{setting} <value>`"
+            advice = set_anew(used, f"relay:{setting}")
             return Unauthorized, f"the API refused the {used} ({said})", advice
         what = f"the API does not allow it with the {used} ({said})"
         if code == "TIER_FEATURE_UNAVAILABLE":

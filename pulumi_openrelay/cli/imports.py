@@ -17,13 +17,19 @@ MADE_BY_A_STACK = (
 LEFT_OUT = (
     "{} that stacks of this package made are left out; name one by its id if no state records it"
 )
+NAMED_BY_A_PROGRAM = (
+    "a stack may record these all the same, by a name that its program gave: take what a state "
+    "records out of the file, or both stacks change it, and either ends it"
+)
 
 
 @click.command("import")
 @click.argument("what")
 @click.argument("ids", nargs=-1)
 @click.option("--name", help="The resource's name in the program; only with one id.")
-@click.option("--all", "everything", is_flag=True, help="All that no stack made.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All without a name that this package chose."
+)
 def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bool) -> None:
     """Print a file for `pulumi import --file` with existing resources.
 
@@ -36,7 +42,8 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
       pulumi import --file existing.json --generate-code=false
 
     What has a name that this package chose is some stack's: --all leaves it out, and by its id it
-    is printed with a warning, for two stacks that record one machine both end it.
+    is printed with a warning, for two stacks that record one machine both end it. What has another
+    name may be a stack's too, whose program gave it.
 
     The file holds secrets in clear, such as environment variables: delete it afterwards. The state
     has them encrypted.
@@ -62,6 +69,8 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
             resources.append(entry(session, console(called), kind, resource_id, called))
         if everything and marked:
             console().warn(LEFT_OUT.format(len(marked)))
+        if everything and ids and not kind.singleton:
+            console().warn(NAMED_BY_A_PROGRAM)
         for resource_id in ids:
             if resource_id in marked:
                 console().warn(MADE_BY_A_STACK.format(f"{kind.noun} {names[resource_id]}"))

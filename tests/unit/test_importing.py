@@ -127,6 +127,16 @@ class TestCommand:
         assert "1 that stacks of this package made are left out" in result.stderr
         assert theirs not in result.output
 
+    def test_all_says_that_a_stack_may_record_what_is_listed(self, cloud: ServedWorld) -> None:
+        """By a name that its program gave, which nothing tells from a stranger's."""
+        said = "a stack may record these all the same, by a name that its program gave"
+        assert said not in run("vm", "--all").stderr
+        mine = vm(cloud, "mine")
+        assert said in run("vm", "--all").stderr
+        assert said not in run("vm", mine).stderr
+        told = CliRunner().invoke(import_, ["--help"]).stdout
+        assert "All without a name that this package chose." in told
+
     def test_all_that_live_are_there_and_no_others(self, cloud: ServedWorld) -> None:
         ids = [vm(cloud, name) for name in ("a", "b", "c")]
         cloud.world.call("POST", f"/v1/vms/{ids[1]}/terminate")
@@ -205,6 +215,32 @@ class TestCommand:
         result = run(what, "--all")
         assert result.exit_code == 1
         assert result.output == f"Error: no API key is configured; set {variable}\n"
+
+    @pytest.mark.parametrize("of", [("--all",), ("some-id",)])
+    def test_a_refused_key_is_to_be_set_where_it_is_read(
+        self, cloud: ServedWorld, monkeypatch: pytest.MonkeyPatch, of: tuple[str, ...]
+    ) -> None:
+        """No stack's configuration is read here."""
+        monkeypatch.setenv("OPENRELAY_API_KEY", "or_wrong")
+        result = run("vm", *of)
+        assert result.exit_code == 1
+        assert result.output == (
+            "Error: the API refused the key from the environment (OPENRELAY_API_KEY) (401 "
+            "INVALID_API_KEY: This API key is not valid); set a valid one there\n"
+        )
+
+
+@pytest.mark.parametrize("what", ["model-allowlist", "account-settings", "webhook-secret"])
+def test_a_setting_has_one_id_and_no_other(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """The state would hold the other for ever."""
+    with serve_relay(keys=["relay_sk_local"]) as account:
+        monkeypatch.setenv("RELAY_BASE_URL", account.url)
+        monkeypatch.setenv("RELAY_API_KEY", "relay_sk_local")
+        result = run(what, "x")
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: the id of the {what.replace('-', ' ')} is 'account', and not 'x'; give that one\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,7 @@ def test_a_failure_is_one_sentence_with_the_source_of_the_key(
         relay.instance_catalog()
     assert str(failure.value) == (
         "the catalog of instances cannot be read: the API refused the API key from the environment "
-        "(RELAY_API_KEY) (401 INVALID_API_KEY: This API key is not valid); set a valid one with "
-        "`pulumi config set --secret relay:apiKey <value>`"
+        "(RELAY_API_KEY) (401 INVALID_API_KEY: This API key is not valid); set a valid one there"
     )
 
 
