@@ -2,8 +2,9 @@
 
 Only where nothing else tells after a crash: that a create without a key was sent, which a list that
 lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
-how a setting of the account was before. A note holds ids, times, a name, what the API said,
-and which rotation a program has asked for: no secret.
+how a setting of the account was before. A note holds ids, times, what the API said, which rotation
+a program has asked for, and no secret input; the name too, in clear though a program may have
+marked it as secret: the API's list shows it to every key of the organization.
 """
 
 from __future__ import annotations

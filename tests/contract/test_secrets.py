@@ -12,6 +12,9 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, rpc
 
+from pulumi_openrelay.lifecycle.journal import Note
+
+from ..simulation.journal import Notes
 from ..simulation.network import SimulatedCall
 from .examples import EXAMPLES
 from .support import (
@@ -128,6 +131,22 @@ def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
     lines: list[str] = []
     monkeypatch.setattr(SimulatedCall, "report", lambda _self, text: lines.append(text))
     return lines
+
+
+class TestInNotes:
+    @pytest.mark.parametrize(
+        ("token", "name"), [each for each in SECRET_INPUTS if KINDS[each[0]].noted]
+    )
+    def test_what_is_noted_of_a_create_holds_no_secret_input(
+        self, token: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        noted: list[Note] = []
+        monkeypatch.setattr(Notes, "write", lambda _self, _owner, _urn, note: noted.append(note))
+        stack = Stack(token)
+        stack.up(program(token, **{name: marked(token, name)}))
+        assert MARKER in str(stack.record().outputs[name])  # the marker went all the way
+        assert noted != []
+        assert MARKER not in str(noted)
 
 
 class TestInWhatWeSay:
