@@ -105,6 +105,7 @@ def place_on(world: World, node_id: str, count: int) -> None:
 def release(world: World, node_id: str, count: int) -> None:
     node = world.store.table(Node)[node_id]
     node.used = max(0, node.used - count)
+    world.room_was_made()
 
 
 def limit(world: World, model_id: str, units: int) -> None:
@@ -118,6 +119,7 @@ def limit(world: World, model_id: str, units: int) -> None:
     for node in hosts:
         node.withheld = max(0, node.units - units)
         units -= node.units - node.withheld
+    world.room_was_made()
 
 
 def _is_in(node: Node, regions: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """An inference cluster's life, and its replicas'.
 
-Replicas come up one by one. One that finds no GPUs waits and tries again: the
-document lists no 503 for a create, so a full house shows as a cluster that does
+Replicas come up one by one. One that finds no GPUs waits and tries again, soon after
+some came free and less and less often otherwise: the document lists no 503 for a create, so a full house shows as a cluster that does
 not get out of `deploying`, with a `statusReason`. How the service handles that is
 unknown, as is what a cluster's status is while it scales: here it keeps it.
 """
@@ -25,6 +25,7 @@ AT_REST = frozenset({"stopped", "failed", "terminated"})
 # Fractions of the time from create to the first running replica.
 _BETWEEN_REPLICAS, _LEAVING = 0.3, 0.25
 _RETRY_SECONDS_MIN = 5.0
+_RETRY_SHARE = 0.1  # of the time waited so far, until the next try
 
 
 @dataclass(kw_only=True)
@@ -140,12 +141,25 @@ def step_replica(world: World, replica: Replica, name: str, _argument: Any) -> N
     if name == "gone":
         remove_replica(world, cluster, replica)
     elif replica.node_id is None and not _place(world, cluster, replica):
-        retry = max(_RETRY_SECONDS_MIN, world.settings.provision_seconds)
-        world.plan(replica, [(retry, "up", None)])
+        waited = world.now - replica.created_time
+        retry = max(_retry_seconds(world), _RETRY_SHARE * waited)
+        world.plan(replica, [(retry, "retry", None)])
     else:
         replica.status, replica.started_time = "running", world.now
         _bill(world, cluster, replica)
         set_healthy(world, cluster, replica, healthy=True)
+
+
+def try_again(world: World) -> None:
+    """Units came free: replicas that wait for some need not wait for their next try."""
+    for replica in world.store.table(Replica).values():
+        if replica.plan and replica.plan[0][1] == "retry":
+            soon = min(_retry_seconds(world), replica.plan[0][0] - world.now)
+            world.plan(replica, [(soon, "retry", None)])
+
+
+def _retry_seconds(world: World) -> float:
+    return max(_RETRY_SECONDS_MIN, world.settings.provision_seconds)
 
 
 def set_healthy(world: World, cluster: Cluster, replica: Replica, *, healthy: bool) -> None:

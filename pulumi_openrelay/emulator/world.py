@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import access, billing, capacity, openrelay, webhooks
+from . import access, billing, capacity, inference_states, openrelay, webhooks
 from .access import ApiKey, Organization
 from .control_plane import ControlPlane
 from .inference_states import Cluster
@@ -100,6 +100,10 @@ class World(ControlPlane):
     def emit(self, owner_id: str, subject_id: str, event: str, data: dict[str, Any]) -> None:
         """Queue a webhook event for whoever listens."""
         webhooks.emit(self, owner_id, subject_id, event, data)
+
+    def room_was_made(self) -> None:
+        """Units of a node are free again, perhaps: what waits for some tries soon."""
+        inference_states.try_again(self)
 
     def organization(self, organization_id: str) -> Organization:
         return self.store.table(Organization)[organization_id]

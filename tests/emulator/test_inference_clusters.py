@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.emulator import capacity
+
 from .support import PROVISION_SECONDS, Api
 
 
@@ -158,6 +160,26 @@ def test_replicas_without_gpus_wait_and_the_detail_alone_says_why(api: Api) -> N
     api.wait(2 * PROVISION_SECONDS)
     assert api.cluster(cluster_id)["status"] == "running"
     assert "statusReason" not in api.cluster(cluster_id)
+
+
+def test_a_week_of_waiting_takes_few_tries_and_ends_soon_after_there_is_room(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.control("PATCH", "settings", {"capacity": {"RTX 4090": 1}})
+    vm_id = api.running_vm()
+    cluster_id = api.create_cluster(replicaCount=4)["id"]
+    tries = []
+    place = capacity.place
+    monkeypatch.setattr(capacity, "place", lambda *a, **k: tries.append(a) or place(*a, **k))
+    api.wait(7 * 86_400)
+    assert len(tries) < 1000
+    assert "waiting for capacity" in api.cluster(cluster_id)["statusReason"]
+    api.ok("POST", f"/v1/vms/{vm_id}/terminate")
+    api.wait(2 * PROVISION_SECONDS)
+    assert api.ok("GET", f"/v1/clusters/{cluster_id}")["activeReplicas"] == 1
+    api.control("PATCH", "settings", {"capacity": {"RTX 4090": 4}})
+    api.wait(2 * PROVISION_SECONDS)
+    assert api.cluster(cluster_id)["status"] == "running"
 
 
 def script(api: Api, **outcome: Any) -> None:
