@@ -8,12 +8,13 @@ than the document asks: a field that it does not have is an error too.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, validators
+
+from .json_values import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -96,8 +97,8 @@ class Operation:
         if validator is None:
             return None
         try:
-            value = json.loads(body, parse_constant=_no_number)
-        except (ValueError, RecursionError):
+            value = read_json(body)
+        except ValueError:
             raise WrongRequest("The body must be JSON.") from None
         for error in validator.iter_errors(value):
             raise WrongRequest(_sentence(error), _field(error))
@@ -138,15 +139,11 @@ class Operation:
         if validator is None:
             validator = _Validator(_closed(schema) if known_fields_only else schema)
             self._answer_validators[status, known_fields_only] = validator
-        for error in validator.iter_errors(json.loads(body)):
+        for error in validator.iter_errors(read_json(body)):
             instance: object = error.instance
             if error.validator == "enum" and instance in undocumented:
                 continue
             raise AssertionError(f"{said} with a body that breaks the document: {error.message}")
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON.")
 
 
 def _typed(name: str, value: str, schema: Schema) -> Any:

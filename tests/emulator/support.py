@@ -4,6 +4,7 @@ with, and a receiver of webhooks."""
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import threading
 from collections.abc import Iterator
@@ -175,10 +176,20 @@ def receiver() -> Iterator[Receiver]:
         server.server_close()
 
 
+def bodies(fields: list[str], known: list[str]) -> st.SearchStrategy[bytes]:
+    """Bodies of requests: JSON of these fields mostly, and nesting without end."""
+    of_fields = st.dictionaries(st.sampled_from(fields), values(known))
+    # Python writes an infinite number as no other would; JSON has one too large for it.
+    written = (of_fields | values(known)).map(
+        lambda value: json.dumps(value).replace("Infinity", "1e999").encode()
+    )
+    return written | st.just(b"[" * 100_000)
+
+
 def values(known: list[str]) -> st.SearchStrategy[Any]:
-    """JSON values, with ids and names that exist among the strings."""
-    texts = st.sampled_from(known) | st.text()
-    numbers = st.integers(-1, 9) | st.integers() | st.floats()
+    """JSON values: ids and names that exist, half a character, numbers beyond all use."""
+    texts = st.sampled_from([*known, "\ud800"]) | st.text()
+    numbers = st.integers(-1, 9) | st.integers() | st.floats() | st.just(10**400)
     return st.recursive(
         st.none() | st.booleans() | numbers | texts,
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,8 @@ from pulumi_openrelay.emulator.contract import document
 from pulumi_openrelay.emulator.relay.api import AREAS
 from pulumi_openrelay.emulator.relay.models import MODELS
 
-from ..support import public_key, values
-from .support import GPT_FULL, Api
+from ..support import bodies, public_key
+from .support import GPT_FULL, KEYS, Api
 
 FIELDS = [
     *("name", "restrictions", "key_budget", "amount", "model_allowlist", "warning_threshold"),
@@ -39,7 +38,7 @@ def test_any_request_gets_an_answer_of_the_document(data: st.DataObject) -> None
     path = operation.template
     for name in operation.path_parameters:
         path = path.replace(f"{{{name}}}", data.draw(st.sampled_from([*known, "%00", "unknown"])))
-    body = data.draw(st.dictionaries(st.sampled_from(FIELDS), values(known)) | values(known))
+    body = data.draw(bodies(FIELDS, known))
     texts = st.text() | st.sampled_from([*known, "1", "true"])
     query = data.draw(st.dictionaries(st.sampled_from(QUERY), texts, max_size=2))
     headers = {
@@ -47,7 +46,44 @@ def test_any_request_gets_an_answer_of_the_document(data: st.DataObject) -> None
         "content-type": data.draw(st.sampled_from(["application/json", "audio/wav"])),
         "idempotency-key": data.draw(st.text()),
     }
-    sent = Request(operation.method, path, query, headers, json.dumps(body).encode())
+    sent = Request(operation.method, path, query, headers, body)
     # The world itself checks the answer against the document.
     answer = api.world.handle(sent)
     assert answer.status in {*operation.statuses, 400, 401, 402, 404} or answer.later
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "NaN"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/v2/customer/settings", '{"warning_threshold": %s}'),
+        ("POST", KEYS, '{"name": "app", "key_budget": %s}'),
+        ("POST", "/v2/video/wan-25/t2v", '{"prompt": "waves", "duration": %s}'),
+    ],
+)
+def test_a_number_beyond_all_use_is_refused(
+    api: Api, method: str, path: str, body: str, number: str
+) -> None:
+    refuse(api, method, path, (body % number).encode())
+    assert "Infinity" not in str(api.world.call("GET", KEYS).body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/v2/openai/v1/embeddings",
+            r'{"model": "openai/text-embedding-3-small", "input": "\ud800"}',
+        ),
+        ("/v2/files", '{"url": "http://h", "retention": ["relay1h"]}'),
+        ("/v2/files", '{"url": "http://h", "retention": {"for": "ever"}}'),
+        ("/v2/files", "[" * 100_000),
+    ],
+)
+def test_what_could_not_be_kept_is_refused(api: Api, path: str, body: str) -> None:
+    refuse(api, "POST", path, body.encode())
+
+
+def refuse(api: Api, method: str, path: str, body: bytes) -> None:
+    headers = {"x-api-key": api.world.key, "content-type": "application/json"}
+    assert api.world.handle(Request(method, path, {}, headers, body)).status in (400, 422)

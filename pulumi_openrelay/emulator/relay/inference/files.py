@@ -7,12 +7,12 @@ not fetched, and is empty.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ... import pages as lists
 from ...area import Area, Served
+from ...json_values import read_json
 from ...store import Owned
 from ...wire import Answer, Refusal, timestamp
 from .. import access, money, pages
@@ -75,7 +75,7 @@ def _upload(call: Call) -> dict[str, Any]:
     if content_type == "application/json":
         asked, content = _read_copy(content), b""
     retention = asked.get("retention") or "relay1h"
-    if retention not in RETENTION_SECONDS:
+    if not isinstance(retention, str) or retention not in RETENTION_SECONDS:
         raise Refusal(422, f"There is no retention {retention}.", "VALIDATION_ERROR")
     if len(content) > _BYTES_MAX:
         raise Refusal(413, "A file is at most 100 MB.", "FILE_TOO_LARGE")
@@ -99,7 +99,7 @@ def _upload(call: Call) -> dict[str, Any]:
 
 def _read_copy(content: bytes) -> dict[str, Any]:
     try:
-        asked = json.loads(content)
+        asked = read_json(content)
         if isinstance(asked["url"], str):
             return dict(asked)
     except (ValueError, TypeError, KeyError):
