@@ -139,6 +139,13 @@ def test_the_control_path_answers_to_this_machine_alone(
         assert loop.run_until_complete(ask()) == (status, 401)
 
 
+def test_a_web_page_cannot_reach_the_control_path(client: httpx.Client) -> None:
+    headers = {"Origin": "https://elsewhere.example", "Content-Type": "text/plain"}
+    sent = client.post("/_emulator/keys", content=b'{"secret": "or_two"}', headers=headers)
+    assert sent.status_code == 403
+    assert len(client.get("/_emulator/keys").json()) == 1
+
+
 def eventually(holds: Any, seconds: float = 5.0) -> bool:
     """Whether it holds within the time; looked at often, so that nothing waits in vain."""
     until = time.monotonic() + seconds
