@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .area import AdmittedRequest, Area, Served
 from .billing import OPENING_CENTS
+from .json_values import fits
 from .store import Owned, Record, contents
 from .wire import Refusal, timestamp, without_none
 
@@ -106,7 +107,22 @@ def _whoami(call: Call) -> dict[str, Any]:
     )
 
 
+_NEW_KEY = {
+    "secret": "str",
+    "organization": "str",
+    "balance_cents": "int",
+    "permissions": "list[str] | None",
+    "revoked": "bool",
+    "expires_in_seconds": "float",
+}
+
+
 def _add_key(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    if "secret" not in body or not {*body} <= {*_NEW_KEY}:
+        raise ValueError(f"a key has a secret, and of these what is wanted: {[*_NEW_KEY]}.")
+    for name, value in body.items():
+        if not fits(value, _NEW_KEY[name]):
+            raise ValueError(f"{name} is of type {_NEW_KEY[name]}.")
     organization = world.first_organization
     if "organization" in body:
         balance = body.get("balance_cents", OPENING_CENTS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from .json_values import fits
 from .store import Owned, Record
 from .wire import Answer, Refusal
 
@@ -115,10 +116,17 @@ class Area:
     enabled: Callable[[Any], bool] = lambda _world: True
 
 
+def check_fields(kind: type[Record], changes: Mapping[str, Any]) -> None:
+    """ValueError where a kind of record has no such field to change, or one of another type."""
+    types = {f.name: str(f.type) for f in fields(kind) if f.name not in ("id", "plan")}
+    if unknown := {*changes} - {*types}:
+        raise ValueError(f"There is no {sorted(unknown)} to change; there are {sorted(types)}.")
+    for name, value in changes.items():
+        if not fits(value, types[name]):
+            raise ValueError(f"{name} cannot be {value!r}: it is of type {types[name]}.")
+
+
 def set_fields(_world: ControlPlane, record: Record, changes: Mapping[str, Any]) -> None:
-    """Set a record's fields by name, as drift does; ValueError where there is no such field."""
-    names = {f.name for f in fields(record)} - {"id", "plan"}
-    if unknown := {*changes} - names:
-        raise ValueError(f"There is no {sorted(unknown)} to change; there are {sorted(names)}.")
+    """Set a record's fields by name, as drift does; they have been checked."""
     for name, value in changes.items():
         setattr(record, name, value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .area import Lever
+from .json_values import fits
 from .store import Owned
 from .wire import Refusal
 
@@ -159,9 +160,10 @@ def step(world: World, organization: Organization, _name: str, line: int) -> Non
 
 
 def _check_available(world: World, cents: Any) -> Callable[[], None]:
-    wanted = int(cents)
+    if not fits(cents, "int"):
+        raise ValueError(f"balance_cents cannot be {cents!r}.")
     organization = world.first_organization
-    return lambda: set_available(world, organization, wanted, "Set by control path")
+    return lambda: set_available(world, organization, cents, "Set by control path")
 
 
 AVAILABLE = Lever(

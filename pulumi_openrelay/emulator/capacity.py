@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .area import Lever
 from .hardware import GPU_MODELS, LOCATIONS
+from .json_values import fits
 from .store import Record
 from .wire import Refusal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CPU = "cpu"  # stands where a GPU model id would, for hosts of CPU machines
 CPU_MACHINES = 256
+_UNITS_MAX = 10_000  # that can be set
 _NODE_GPUS = 8  # of nodes that come in when more capacity is set than there ever was
 
 
@@ -141,9 +143,11 @@ def _read_capacity(world: World) -> dict[str, int]:
     }
 
 
-def _check_capacity(world: World, units: dict[str, int]) -> Callable[[], None]:
+def _check_capacity(world: World, units: Any) -> Callable[[], None]:
+    if not fits(units, "dict[str, int]") or not all(0 <= n <= _UNITS_MAX for n in units.values()):
+        raise ValueError(f"capacity is units by GPU model, each from 0 to {_UNITS_MAX}.")
     names = {model.name: model.id for model in GPU_MODELS.values()}
-    limits = {names.get(model, model): int(count) for model, count in units.items()}
+    limits = {names.get(model, model): count for model, count in units.items()}
     if unknown := {*limits} - {*GPU_MODELS, CPU}:
         raise ValueError(f"There is no GPU model {', '.join(unknown)}.")
 

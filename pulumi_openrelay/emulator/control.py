@@ -15,7 +15,7 @@ POST   /_emulator/script           what the next machine will do, as in scripts.
                                    {"kind": "vm", "name_regex": "^a", "outcome": {"type": "fail"}}
                                    GET lists, DELETE clears
 GET    /_emulator/log              every request so far; DELETE clears
-POST   /_emulator/clock            {"advance": seconds}
+POST   /_emulator/clock            {"advance": seconds}, a hundred years at most
 GET    /_emulator/<kind>/{id}      the whole record, with what the API never gives back; PATCH
                                    changes it behind the user's back, DELETE removes it entirely
 
@@ -24,9 +24,10 @@ Rules, scripts and the log live in memory; all else survives a restart.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from .area import check_fields
+from .json_values import fits, read_json
 from .store import contents
 from .wire import Answer, Refusal, Request, json_answer, timestamp
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .control_plane import ControlPlane
 
 _Json = dict[str, Any]
+
+_ADVANCE_MAX = 100 * 365 * 86_400.0
 
 
 def answer(world: ControlPlane, request: Request) -> Answer:
@@ -59,8 +62,14 @@ def _carry_out(world: ControlPlane, request: Request) -> Any:
     route = {**_ROUTES, **service.control}.get((request.method, "/".join(parts)))
     if route is None:
         raise Refusal(404, "The control path has no such request; GET /_emulator lists them.")
-    body = json.loads(request.body) if request.body else {}
-    return route(world, body)
+    return route(world, _object(request))
+
+
+def _object(request: Request) -> _Json:
+    body = read_json(request.body) if request.body else {}
+    if not isinstance(body, dict):
+        raise ValueError("the body must be a JSON object.")  # noqa: TRY004 - like any other
+    return body
 
 
 def _behind_the_back(
@@ -73,7 +82,9 @@ def _behind_the_back(
         case "GET":
             return contents(record)
         case "PATCH":
-            access.change(world, record, json.loads(request.body))
+            changes = _object(request)
+            check_fields(access.kind, changes)
+            access.change(world, record, changes)
             return contents(record)
         case "DELETE":
             access.remove(world, record)
@@ -118,7 +129,10 @@ def _change_settings(world: ControlPlane, body: _Json) -> _Json:
 
 
 def _advance(world: ControlPlane, body: _Json) -> _Json:
-    world.skip(float(body["advance"]))
+    seconds = body["advance"]
+    if not fits(seconds, "float") or not 0 <= seconds <= _ADVANCE_MAX:
+        raise ValueError("advance is a number of seconds, from 0 to a hundred years.")
+    world.skip(seconds)
     return {"time": timestamp(world.now)}
 
 

@@ -28,9 +28,10 @@ Every other action takes `seconds` too: how long the caller waits for it.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from .json_values import fits
 from .wire import Answer, Request, json_answer
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _DEFAULT_STATUS = {"status": 503, "error_after_work": 502, "invalid_json": 200, "html": 502}
+_VALUE = r"([!-~]([ -~]*[!-~])?)?"  # of a header: printable, without space around it
 ACTIONS = frozenset({*_DEFAULT_STATUS, "lose_answer", "drop", "delay"})
 
 
@@ -58,8 +60,16 @@ class Action:
     def __post_init__(self) -> None:
         if self.type not in ACTIONS:
             raise ValueError(f"There is no action {self.type}; there are {sorted(ACTIONS)}.")
-        if not isinstance(self.status, int | None) or not isinstance(self.seconds, int | float):
-            raise TypeError("status and seconds are numbers")
+        for one in fields(self):
+            if not fits(getattr(self, one.name), str(one.type)):
+                raise TypeError(f"{one.name} is of type {one.type}")
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise TypeError("status is from 200 to 599")
+        if self.seconds < 0 or self.when not in ("before", "after"):
+            raise TypeError("seconds are not negative, and when is before or after")
+        for name, value in self.headers.items():
+            if not re.fullmatch(r"[\w-]+", name, re.ASCII) or not re.fullmatch(_VALUE, value):
+                raise TypeError(f"{name} is no header that could be sent")
 
     def apply(self, work: Callable[[], Answer], envelope: Callable[..., Any]) -> Answer:
         """The answer of a request that this befalls; `work` does what it asked for.

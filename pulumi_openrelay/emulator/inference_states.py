@@ -1,9 +1,10 @@
 """An inference cluster's life, and its replicas'.
 
 Replicas come up one by one. One that finds no GPUs waits and tries again, soon after
-some came free and less and less often otherwise: the document lists no 503 for a create, so a full house shows as a cluster that does
-not get out of `deploying`, with a `statusReason`. How the service handles that is
-unknown, as is what a cluster's status is while it scales: here it keeps it.
+some came free, and else less and less often: the document lists no 503 for a create,
+so a full house shows as a cluster that does not get out of `deploying`, with a
+`statusReason`. How the service handles that is unknown, as is what a cluster's status
+is while it scales: here it keeps it.
 """
 
 from __future__ import annotations

@@ -27,8 +27,10 @@ count from the creation, except where said otherwise; those left out are fractio
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+from .json_values import fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +58,9 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.type not in OUTCOMES:
             raise ValueError(f"There is no outcome {self.type}; there are {sorted(OUTCOMES)}.")
-        amounts = (self.after_seconds or 0, self.for_seconds or 0, self.times, self.factor)
-        if not all(isinstance(amount, int | float) for amount in amounts):
-            raise TypeError("seconds, times and factor are numbers")
+        for field in fields(self):
+            if not fits(getattr(self, field.name), str(field.type)):
+                raise TypeError(f"{field.name} is of type {field.type}")
 
     @property
     def slowness(self) -> float:

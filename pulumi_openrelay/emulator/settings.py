@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from .json_values import fits
 from .store import Record
 
 if TYPE_CHECKING:
@@ -43,25 +44,12 @@ class Settings(Record):
         for name, value in values.items():
             if name not in kinds:
                 raise ValueError(f"There is no setting {name}; there are {', '.join(kinds)}.")
-            if not _fits(value, kinds[name]):
+            if not fits(value, kinds[name]) or _is_negative(value):
                 raise ValueError(f"The setting {name} cannot be {value!r}.")
         for name, value in values.items():
             setattr(self, name, value)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-    "list[str]": (list,),
-    "dict[str, int]": (dict,),
-}
-
-
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, bool):  # which Python takes for an int
-        return kind == "bool"
-    if isinstance(value, (int, float)) and value < 0:
-        return False
-    return isinstance(value, _TYPES[kind])
+def _is_negative(value: object) -> bool:
+    numbers = value.values() if isinstance(value, dict) else [value]
+    return any(isinstance(number, int | float) and number < 0 for number in numbers)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+_LAST_SECONDS = 253_402_300_799.0  # the end of the year 9999
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. Header names are lower-case; `path` is as sent, percent-encoded."""
@@ -91,8 +94,11 @@ def without_none(**fields: object) -> dict[str, Any]:
 
 
 def timestamp(seconds: float | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond, from seconds since the epoch; None stays None."""
+    """RFC 3339 in UTC, to the millisecond, from seconds since the epoch; None stays None.
+
+    Beyond the years 1970 to 9999 it is the nearest moment in them.
+    """
     if seconds is None:
         return None
-    moment = datetime.fromtimestamp(seconds, UTC)
+    moment = datetime.fromtimestamp(max(0.0, min(seconds, _LAST_SECONDS)), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.emulator import Request
+from pulumi_openrelay.emulator.access import Organization
+
 from .support import Api
 
 
@@ -62,6 +65,64 @@ def test_time_can_be_let_pass(api: Api) -> None:
     assert api.control("GET", "world")["time"].startswith("2026-01-01T01:00:00")
 
 
+@pytest.mark.parametrize("seconds", [-1, 1e15, "5", "nan", True, None])
+def test_a_time_that_cannot_pass_does_not(api: Api, seconds: object) -> None:
+    before = api.control("GET", "world")["time"]
+    assert api.world.call("POST", "/_emulator/clock", {"advance": seconds}).status == 400
+    assert api.control("GET", "world")["time"] == before
+
+
+def test_a_time_beyond_the_last_year_still_shows(api: Api) -> None:
+    key = {"secret": "or_old", "expires_in_seconds": 10**17}
+    api.control("POST", "keys", key)
+    expires = api.ok("GET", "/v1/whoami", key="or_old")["key"]["expiresAt"]
+    assert expires == "9999-12-31T23:59:59.000Z"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b"[" * 100_000, b'{"page_size": 1e999}', b"{"])
+def test_what_is_no_object_is_refused(api: Api, body: bytes) -> None:
+    for method, path in (("PATCH", "settings"), ("POST", "faults"), ("POST", "clock")):
+        answer = api.world.handle(Request(method, f"/_emulator/{path}", body=body))
+        assert answer.status == 400
+        assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"organization": "Other"},
+        {"secret": "or_two", "organization": "Other", "expires_in_seconds": "x"},
+        {"secret": "or_two", "organization": "Other", "balance_cents": "x"},
+        {"secret": "or_two", "permissions": "compute.read"},
+        {"secret": 5},
+        {"secret": "or_two", "expires": 60},
+    ],
+)
+def test_a_wrong_key_is_not_made(api: Api, wrong: dict[str, Any]) -> None:
+    assert api.world.call("POST", "/_emulator/keys", wrong).status == 400
+    assert len(api.control("GET", "keys")) == 1
+    assert len(api.world.store.table(Organization)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ssh_key_ids": None},
+        {"name": "renamed", "created_time": "x"},
+        {"name": "renamed", "status": ["running"]},
+        {"public": 1},
+    ],
+)
+def test_a_change_behind_the_back_of_another_type_is_refused(
+    api: Api, wrong: dict[str, Any]
+) -> None:
+    vm_id = api.running_vm()
+    before = api.control("GET", f"vms/{vm_id}")
+    assert api.world.call("PATCH", f"/_emulator/vms/{vm_id}", wrong).status == 400
+    assert api.control("GET", f"vms/{vm_id}") == before
+    api.ok("GET", f"{api.org}/vms")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -72,6 +133,12 @@ def test_time_can_be_let_pass(api: Api) -> None:
         {"stop_disabled": 1},
         {"unknown_status": True},
         {"rates": []},
+        {"rates": {"RTX 4090": "x"}},
+        {"rates": {"RTX 4090": -1}},
+        {"hidden_detail_fields": [1]},
+        {"capacity": {"RTX 4090": -1}},
+        {"capacity": {"RTX 4090": 10**17}},
+        {"balance_cents": "12"},
         {"hidden_detail_fields": "sshState"},
         {"capacity": {"no such model": 1}},
         {"page_size": 3, "list_lag_seconds": None},
@@ -95,6 +162,8 @@ def test_a_wrong_setting_is_refused_and_changes_nothing(api: Api, wrong: dict[st
         {"outcome": "fail", "name_regex": "("},
         {"outcome": "fail", "times": "often"},
         {"outcome": {"type": "slow", "factor": "much"}},
+        {"outcome": {"type": "flicker", "times": 2.5}},
+        {"outcome": {"type": "fail", "reason": 5}},
     ],
 )
 def test_a_wrong_script_is_refused(api: Api, wrong: dict[str, Any]) -> None:

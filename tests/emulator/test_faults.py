@@ -158,6 +158,12 @@ def test_rules_can_be_added_without_json(api: Api) -> None:
         {"action": "drop", "probability": "low"},
         {"action": {"type": "delay", "seconds": "5"}},
         {"action": {"type": "status", "status": "500"}},
+        *({"action": {"type": "status", "status": status}} for status in (0, 99, 199, 600, 1000)),
+        {"action": {"type": "status", "headers": "abc"}},
+        {"action": {"type": "status", "headers": {"Retry-After": 1}}},
+        {"action": {"type": "status", "headers": {"Retry-After": "1\r\n"}}},
+        {"action": {"type": "delay", "seconds": -5}},
+        {"action": {"type": "delay", "when": "sometime"}},
     ],
 )
 def test_a_wrong_rule_is_refused_with_a_sentence(api: Api, wrong: dict[str, Any]) -> None:

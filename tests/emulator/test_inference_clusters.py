@@ -168,9 +168,13 @@ def test_a_week_of_waiting_takes_few_tries_and_ends_soon_after_there_is_room(
     api.control("PATCH", "settings", {"capacity": {"RTX 4090": 1}})
     vm_id = api.running_vm()
     cluster_id = api.create_cluster(replicaCount=4)["id"]
-    tries = []
-    place = capacity.place
-    monkeypatch.setattr(capacity, "place", lambda *a, **k: tries.append(a) or place(*a, **k))
+    tries, place = [], capacity.place
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        tries.append(arguments)
+        return place(*arguments, **options)
+
+    monkeypatch.setattr(capacity, "place", counted)
     api.wait(7 * 86_400)
     assert len(tries) < 1000
     assert "waiting for capacity" in api.cluster(cluster_id)["statusReason"]

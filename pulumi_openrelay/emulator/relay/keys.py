@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import pages as lists
-from ..area import Area, BehindTheBack, Served, set_fields
+from ..area import Area, BehindTheBack, Served, check_fields, set_fields
+from ..json_values import fits
 from ..store import contents
 from ..wire import Refusal, timestamp
 from . import access, models, money, pages
@@ -198,9 +199,15 @@ def _remove(world: RelayWorld, key: ApiKey) -> None:
 def _add(world: RelayWorld, body: dict[str, Any]) -> dict[str, Any]:
     """A key behind the user's back, or changes to one; `customer` names a new account."""
     customer = world.first_customer
-    if "customer" in body:
-        customer = world.add_customer(body.pop("customer"), body.pop("token"))
+    name, token = body.pop("customer", None), body.pop("token", None)
+    check_fields(ApiKey, body)
+    if "secret" not in body or not all(fits(text, "str | None") for text in (name, token)):
+        raise ValueError("a key has a secret; customer and token are texts.")
+    if (name is None) != (token is None):
+        raise ValueError("a new customer has a token too, and only a new one.")
     secret = body.pop("secret")
+    if name is not None and token is not None:
+        customer = world.add_customer(name, token)
     key = world.api_key(secret) or world.add_key(secret, customer, name=secret[-8:])
     set_fields(world, key, body)
     return contents(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..area import Lever
+from ..json_values import fits
 from ..wire import Refusal, timestamp
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def credits_of(call: Call) -> dict[str, Any]:
 
 def _check_balance(world: RelayWorld, amount_usd: Any) -> Callable[[], None]:
     customer = world.first_customer
-    wanted = float(amount_usd)
-    return lambda: deposit(world, customer, wanted - customer.balance_usd)
+    if not fits(amount_usd, "float"):
+        raise ValueError(f"balance_usd cannot be {amount_usd!r}.")
+    return lambda: deposit(world, customer, amount_usd - customer.balance_usd)
 
 
 BALANCE = Lever(read=lambda world: usd(world.first_customer.balance_usd), check=_check_balance)

@@ -17,6 +17,7 @@ from pulumi_openrelay.emulator import (
     WorldTransport,
 )
 from pulumi_openrelay.emulator.contract import UNKNOWN_FIELD, document
+from pulumi_openrelay.emulator.relay.access import Customer
 from pulumi_openrelay.emulator.relay.api import AREAS
 
 from .support import ALLOWLIST, CHAT, INSTANCES, KEYS, PROVISION_SECONDS, Api, chat_body
@@ -128,15 +129,20 @@ def test_the_control_path_documents_what_is_relays(api: Api) -> None:
         ("PATCH", "settings", {"stop_disabled": True}),
         ("POST", "script", {"kind": "vm", "outcome": "fail"}),
         ("POST", "script", {"kind": "instance", "outcome": "interrupt"}),
+        ("PATCH", "settings", {"balance_usd": "nan"}),
+        ("PATCH", "settings", {"stock": {"cpu.small": "x"}}),
         ("POST", "keys", {"secret": "relay_sk_two", "unknown": 1}),
+        ("POST", "keys", {"secret": "relay_sk_two", "customer": "C", "token": "t", "status": 1}),
+        ("POST", "keys", {"secret": "relay_sk_two", "customer": "C"}),
     ],
 )
 def test_a_wrong_request_of_the_control_path_changes_nothing(
     api: Api, method: str, path: str, body: object
 ) -> None:
-    before = api.control("GET", "settings")
+    before = api.control("GET", "settings"), api.control("GET", "keys")
     assert api.world.call(method, f"/_emulator/{path}", body, key=None).status == 400
-    assert api.control("GET", "settings") == before
+    assert (api.control("GET", "settings"), api.control("GET", "keys")) == before
+    assert len(api.world.store.table(Customer)) == 1
 
 
 def test_what_the_log_keeps_holds_no_secret(api: Api) -> None:
