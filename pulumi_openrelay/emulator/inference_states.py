@@ -194,8 +194,9 @@ def enter(world: World, cluster: Cluster, status: str, reason: str | None) -> No
         world.plan(cluster, [], keep=True)
         for replica in replicas(world, cluster):
             remove_replica(world, cluster, replica)
+    cluster.terminated_time = world.now if status == "terminated" else None
     if status == "terminated":
-        cluster.terminated_time, cluster.shown_status = world.now, None
+        cluster.shown_status = None
         world.plan(cluster, [])
     if changed and status in ("running", "degraded", "failed"):
         _emit(world, cluster, f"cluster.{status}")

@@ -48,7 +48,7 @@ class Outcome:
     """What a machine will do; the module says which fields its type reads."""
 
     type: str
-    reason: str = "the guest did not boot"
+    reason: str | None = None  # None: one that fits its type
     status: str | None = None
     after_seconds: float | None = None
     for_seconds: float | None = None
@@ -66,6 +66,11 @@ class Outcome:
     def slowness(self) -> float:
         return self.factor if self.type == "slow" else 1.0
 
+    @property
+    def why(self) -> str:
+        default = "ended by the service" if self.type == "end" else "the guest did not boot"
+        return default if self.reason is None else self.reason
+
     def shape(self, steps: list[Step], up_after: float, starting: str = "deploying") -> list[Step]:
         """The plan of a machine that would otherwise take `steps` and be up after that long.
 
@@ -77,12 +82,12 @@ class Outcome:
             case "fail":
                 end = 0.5 * up_after if after is None else after
                 before = [step for step in steps if step[0] < end]
-                return [*before, (end, "enter", ["failed", self.reason])]
+                return [*before, (end, "enter", ["failed", self.why])]
             case "stall":
                 return [step for step in steps if step[1] == "stage"]
             case "end":
                 start = up_after + (up_after if after is None else after)
-                return [*steps, (start, "enter", ["terminated", self.reason])]
+                return [*steps, (start, "enter", ["terminated", self.why])]
             case "interrupt":
                 start = up_after + (up_after if after is None else after)
                 return [*steps, (start, "interrupt", None), (start + lasting, "recover", None)]

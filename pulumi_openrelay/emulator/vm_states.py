@@ -112,6 +112,7 @@ def reboot(world: World, vm: Vm) -> None:
     """In place: it stays `running`, billed, and its SSH is away for a moment."""
     vm.ssh_ready, vm.stage, vm.updated_time = False, "rebooting", world.now
     away = _while(world, vm, _REBOOTING)
+    vm.plan = [planned for planned in vm.plan if planned[1] not in ("stage", "ssh_ready")]
     world.plan(vm, [(away, "stage", None), (away, "ssh_ready", None)], keep=True)
 
 
@@ -157,9 +158,11 @@ def enter(world: World, vm: Vm, status: str, reason: str | None) -> None:
         _replan(world, vm, [])
     if status == "interrupted":
         vm.interrupted_time = world.now
+        vm.plan = [planned for planned in vm.plan if planned[1] != "ssh_ready"]
         world.plan(vm, [(_INTERRUPTED_AT_MOST_SECONDS, "give_up", None)], keep=True)
+    vm.terminated_time = world.now if status == "terminated" else None
     if status == "terminated":
-        vm.terminated_time, vm.shown_status = world.now, None
+        vm.shown_status = None
         world.plan(vm, [])
     if status in EVENTS:
         data = {"vm_id": vm.id, "status": status, "endpoint": endpoint(vm) or ""}

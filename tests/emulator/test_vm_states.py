@@ -91,6 +91,19 @@ def test_restart_of_a_running_vm_reboots_in_place(api: Api) -> None:
     assert api.ok("GET", f"/v1/vms/{vm_id}/burn")["sessionStartedAt"] == session
 
 
+def test_what_was_on_its_way_does_not_make_a_rebooting_vm_ready(api: Api) -> None:
+    vm_id = api.create_vm()["id"]
+    # SSH would follow at 1.5, and after a reboot within 0.3.
+    api.wait(1.3 * PROVISION_SECONDS)
+    for _ in range(2):
+        api.ok("POST", f"/v1/vms/{vm_id}/restart")
+        api.wait(0.25 * PROVISION_SECONDS)
+        detail = api.detail(vm_id)
+        assert (detail["provisioningStage"], detail["sshState"]) == ("rebooting", "booting")
+    api.wait(0.1 * PROVISION_SECONDS)
+    assert api.detail(vm_id)["sshState"] == "ready"
+
+
 def test_restart_of_a_stopped_vm_deploys_it_again(api: Api) -> None:
     vm_id = api.stopped_vm()
     answer = api.ok("POST", f"/v1/vms/{vm_id}/restart")
@@ -178,6 +191,23 @@ def test_an_interrupted_vm_is_not_billed_and_resumes_by_itself(api: Api) -> None
     assert api.detail(vm_id)["sshState"] == "ready"
 
 
+def test_an_interruption_before_ssh_was_ready_makes_it_wait_anew(api: Api) -> None:
+    script(api, type="interrupt", after_seconds=1, for_seconds=10)
+    vm_id = api.create_vm()["id"]
+    api.wait(PROVISION_SECONDS + 11)
+    detail = api.detail(vm_id)
+    assert (detail["status"], detail["sshState"]) == ("running", "booting")
+    api.wait_until_up()
+    assert api.detail(vm_id)["sshState"] == "ready"
+
+
+def test_a_machine_that_ran_does_not_end_for_want_of_a_boot(api: Api) -> None:
+    script(api, type="end", after_seconds=1)
+    vm_id = api.running_vm()
+    vm = api.vm(vm_id)
+    assert (vm["status"], vm["statusReason"]) == ("terminated", "ended by the service")
+
+
 def test_a_vm_interrupted_for_seven_days_is_stopped(api: Api) -> None:
     vm_id = api.running_vm()
     api.control("PATCH", f"vms/{vm_id}", {"status": "interrupted", "status_reason": "node_lost"})
@@ -245,6 +275,13 @@ def test_an_unknown_status_can_be_set_and_taken_back_behind_the_back(api: Api) -
     api.control("PATCH", f"vms/{vm_id}", {"status": "running"})
     assert api.vm(vm_id)["status"] == "running"
     assert api.control("GET", "world")["rate_cents_per_hour"] == 29
+
+
+def test_an_end_that_is_taken_back_behind_the_back_leaves_no_trace(api: Api) -> None:
+    vm_id = api.running_vm()
+    for status in ("terminated", "running"):
+        api.control("PATCH", f"vms/{vm_id}", {"status": status})
+        assert ("terminatedAt" in api.detail(vm_id)) == (status == "terminated")
 
 
 def test_a_vm_can_drift_and_vanish_behind_the_back(api: Api) -> None:

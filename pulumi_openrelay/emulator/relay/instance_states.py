@@ -152,8 +152,10 @@ def enter(world: RelayWorld, instance: Instance, status: str, reason: str | None
             seconds = instance.lifetime_hours * hardware.HOUR
             instance.expires_time = world.now + seconds
             world.plan(instance, [(seconds, "expire", None)], keep=True)
-    if status in ENDED:
-        instance.ended_time, instance.ended_reason = world.now, reason
+    has_ended = status in ENDED
+    instance.ended_time = world.now if has_ended else None
+    instance.ended_reason = reason if has_ended else None
+    if has_ended:
         instance.shown_status = None
         world.plan(instance, [])
     if status in _EVENTS:

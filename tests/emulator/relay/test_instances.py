@@ -284,6 +284,9 @@ def test_it_may_be_changed_and_removed_behind_the_users_back(api: Api) -> None:
     path = f"instances/{instance_id}"
     api.control("PATCH", path, {"status": "failed", "ended_reason": "host_lost"})
     assert api.instance(instance_id)["ended_reason"] == "host_lost"
+    api.control("PATCH", path, {"status": "ready"})
+    assert api.instance(instance_id)["ended_reason"] is None
+    api.control("PATCH", path, {"status": "failed", "ended_reason": "host_lost"})
     assert api.world.live_instances() == []
     api.control("PATCH", path, {"region": "us-east"})
     assert api.instance(instance_id)["region"] == "us-east"

@@ -82,7 +82,7 @@ def _submit(call: Call, product: Product) -> Answer:
     is_async = grant.model.async_default if is_async is None else is_async
     outcome = world.scripts.take("task", grant.model.name)
     if outcome and outcome.type == "fail" and not is_async:
-        raise Refusal(502, outcome.reason, "UPSTREAM_ERROR")
+        raise Refusal(502, outcome.why, "UPSTREAM_ERROR")
     suffixes = product.files(body)
     store = body.get("store_output") or "provider"
     cost = grant.charge(product.usage(body), STORAGE_USD.get(store, 0.0) * len(suffixes))
