@@ -236,8 +236,9 @@ AREA = Area(
         "getInstanceCatalog": Served(_get_catalog, access.INSTANCES),
         "listInstances": Served(_list, access.INSTANCES),
         "createInstance": Served(_create, access.INSTANCES),
-        "getInstance": Served(_get, access.INSTANCES),
-        "terminateInstance": Served(_terminate, access.INSTANCES),
+        # The document lists no 403 for these: what was rented can be read and ended by any key.
+        "getInstance": Served(_get, access.KEY),
+        "terminateInstance": Served(_terminate, access.KEY),
     },
     records=(Instance,),
     steps={Instance: instance_states.step, Customer: instance_states.step_customer},

@@ -98,6 +98,15 @@ def test_tiers_and_keys_without_instances_may_not_rent(api: Api) -> None:
     api.refused(403, "GET", INSTANCES, code="TIER_FEATURE_UNAVAILABLE")
 
 
+def test_what_was_rented_can_be_read_and_ended_without_leave_to_rent(api: Api) -> None:
+    instance_id = api.ready_instance()
+    made = api.create_key(instances_allowed=False)
+    api.settings(tier="free")
+    path = f"{INSTANCES}/{instance_id}"
+    assert api.ok("GET", path, key=made["key"])["status"] == "ready"
+    assert api.ok("POST", f"{path}/terminate")["status"] == "terminating"
+
+
 def test_budgets_and_the_allowlist_are_the_partners(pro: Api) -> None:
     token = {"key": pro.token}
     code = "TIER_FEATURE_UNAVAILABLE"
