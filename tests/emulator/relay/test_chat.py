@@ -86,6 +86,8 @@ def test_no_more_is_said_than_was_asked_for(api: Api) -> None:
     assert (len(choice["message"]["content"].split()), choice["finish_reason"]) == (2, "length")
     body = chat_body("one two three", GPT_OSS, stream=False, options={"num_predict": 1})
     assert api.ok("POST", OLLAMA, body)["done_reason"] == "length"
+    body["options"] = {"num_predict": -1}  # without limit
+    assert api.ok("POST", OLLAMA, body)["done_reason"] == "stop"
 
 
 def test_messages_may_come_in_parts(api: Api) -> None:

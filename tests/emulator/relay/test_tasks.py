@@ -202,3 +202,14 @@ def test_a_workflow_runs_and_may_be_cancelled(api: Api) -> None:
     api.refused(409, "POST", f"{run['poll_url']}/cancel", code=code)
     error = api.refused(422, "POST", path, {}, code="VALIDATION_ERROR")
     assert error["detail"] == {"field": "messages"}
+
+
+def test_a_run_that_cannot_be_paid_for_costs_nothing(api: Api) -> None:
+    path, body = "/v2/workflows/script-voiceover/run", {"inputs": {"messages": ["hello"]}}
+    cost = api.ok("GET", api.ok("POST", path, body)["poll_url"])["total_cost_usd"]
+    before = api.balance(), api.control("GET", "world")["usage"]
+    key = api.create_key(key_budget=0.9 * cost)["key"]
+    api.refused(402, "POST", path, body, code="KEY_BUDGET_EXHAUSTED", key=key)
+    assert (api.balance(), api.control("GET", "world")["usage"]) == before
+    key = api.create_key("enough", key_budget=cost)["key"]
+    api.ok("POST", path, body, key=key)

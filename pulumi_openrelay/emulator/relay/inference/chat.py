@@ -164,7 +164,9 @@ def _anthropic_stream(message: dict[str, Any], reply: _Reply) -> Answer:
 def _ollama(call: Call) -> dict[str, Any] | Answer:
     """Streams unless told otherwise, as Ollama does."""
     body = call.body
-    reply = _reply(call, (body.get("options") or {}).get("num_predict"))
+    most = (body.get("options") or {}).get("num_predict")
+    # Negative is without limit, as Ollama has it.
+    reply = _reply(call, None if most is not None and most < 0 else most)
     shared = {"model": reply.model, "created_at": timestamp(call.world.now)}
     last = {
         "done": True,

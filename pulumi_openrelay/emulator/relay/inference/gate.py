@@ -48,14 +48,21 @@ class Grant:
 
     def charge(self, usage: Usage, fee_usd: float = 0.0) -> float:
         """402 where the caller cannot pay for it; a guest pays nothing. Returns the cost."""
-        cost = self.model.modes[self.mode].cost(usage) + fee_usd
-        caller = self.call.caller
-        if caller.customer is None:
+        cost = self.cost(usage) + fee_usd
+        if self.call.caller.customer is None:
             return 0.0
-        money.require(caller, cost)
-        money.spend(caller.customer, caller.key, cost, self.mode)
-        _count(self.call.world, caller, self.full_name, cost)
+        money.require(self.call.caller, cost)
+        self.spend(cost)
         return cost
+
+    def cost(self, usage: Usage) -> float:
+        return self.model.modes[self.mode].cost(usage)
+
+    def spend(self, cost_usd: float) -> None:
+        """Charge a caller that is no guest and was seen to be able to pay."""
+        caller = self.call.caller
+        money.spend(caller.account, caller.key, cost_usd, self.mode)
+        _count(self.call.world, caller, self.full_name, cost_usd)
 
 
 def admit(call: Call, name: str | None, operation: str | None = None) -> Grant:

@@ -13,7 +13,7 @@ from ... import idempotency
 from ...area import Area, Served
 from ...store import Owned
 from ...wire import Answer, Refusal, json_answer, timestamp
-from .. import access, webhooks, workflows
+from .. import access, money, webhooks, workflows
 from ..models import MODELS, Usage
 from . import gate
 
@@ -56,7 +56,7 @@ def _start(call: Call) -> Answer:
         workflow_id=template["id"],
         version=template["version"],
         inputs=inputs,
-        steps=[_step_of(call, index, step) for index, step in enumerate(template["steps"])],
+        steps=_steps(call, template["steps"]),
         webhook_url=call.body.get("webhook_url"),
     )
     world.store.add(run)
@@ -66,15 +66,23 @@ def _start(call: Call) -> Answer:
     return _accepted(run.id, {})
 
 
-def _step_of(call: Call, index: int, step: dict[str, str]) -> dict[str, Any]:
-    model = next(model for model in MODELS if model.name == step["model"])
-    cost = gate.admit(call, model.name, model.operation).charge(_USAGE[model.tag])
-    return {
-        "step_index": index,
-        "step_id": step["step_id"],
-        "model": model.name,
-        "cost_usd": cost,
-    }
+def _steps(call: Call, steps: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """All of them billed, or none: 402 where the caller cannot pay for the whole run."""
+    models = [next(m for m in MODELS if m.name == step["model"]) for step in steps]
+    grants = [gate.admit(call, model.name, model.operation) for model in models]
+    costs = [grant.cost(_USAGE[grant.model.tag]) for grant in grants]
+    money.require(call.caller, sum(costs), "this run")
+    for grant, cost in zip(grants, costs, strict=True):
+        grant.spend(cost)
+    return [
+        {
+            "step_index": index,
+            "step_id": step["step_id"],
+            "model": grant.model.name,
+            "cost_usd": cost,
+        }
+        for index, (step, grant, cost) in enumerate(zip(steps, grants, costs, strict=True))
+    ]
 
 
 def _accepted(run_id: str, headers: dict[str, str]) -> Answer:
