@@ -33,7 +33,8 @@ def _default_state() -> Path:
 @click.option(
     "--provision-seconds",
     type=click.FloatRange(min=0),
-    help="How long a machine takes to run; all other times follow. [default: 8]",
+    help="How long a machine takes to run; all other times follow. "
+    "[default: what the state has, 8 in a new one]",
 )
 @click.option(
     "--key",
@@ -60,7 +61,11 @@ def _default_state() -> Path:
     "[default: in the user's state directory]",
 )
 @click.option("--seed", type=int, help="Of all ids and secrets of a new world. [default: random]")
-@click.option("--page-size", type=click.IntRange(min=1), help="Items of a page at most.")
+@click.option(
+    "--page-size",
+    type=click.IntRange(min=1),
+    help="Items of a page at most. [default: what the state has]",
+)
 @click.option("--balance-cents", type=int, default=billing.OPENING_CENTS, help="Of a new world.")
 def main(
     port: int,
@@ -78,8 +83,8 @@ def main(
 ) -> None:
     """Serve local control planes of OpenRelay and Relay, for tests and demonstrations.
 
-    Their state survives a restart unless --ephemeral. GET /_emulator tells how to
-    steer them: faults, time, capacity.
+    Their state survives a restart unless --ephemeral: keys and settings that were given
+    once stay there. GET /_emulator tells how to steer them: faults, time, capacity.
     """
     if ephemeral and state is not None:
         raise click.UsageError("Give either --ephemeral or --state.")
