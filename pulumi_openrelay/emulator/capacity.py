@@ -143,7 +143,7 @@ def _read_capacity(world: World) -> dict[str, int]:
     }
 
 
-def _check_capacity(world: World, units: Any) -> Callable[[], None]:
+def _check_capacity(world: World, units: dict[str, int]) -> Callable[[], None]:
     if not fits(units, "dict[str, int]") or not all(0 <= n <= _UNITS_MAX for n in units.values()):
         raise ValueError(f"capacity is units by GPU model, each from 0 to {_UNITS_MAX}.")
     names = {model.name: model.id for model in GPU_MODELS.values()}

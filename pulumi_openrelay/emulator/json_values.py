@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from typing import Any
 
-# Of a number's size, so that no time and no sum of money leaves what can be shown.
-_DIGITS_MAX = 18
+_LARGEST = sys.float_info.max
 
 
 def read_json(body: bytes) -> Any:
     """ValueError where it is no JSON, or holds what could not be given back as JSON:
 
-    numbers beyond all use, half a character, or lists in lists without end.
+    an infinite number, half a character, or lists in lists without end.
     """
     try:
-        value = json.loads(body, parse_constant=_no_number, parse_float=_float, parse_int=_integer)
+        value = json.loads(body, parse_constant=_no_number, parse_float=_float)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("It is nested too deeply.") from None
@@ -23,7 +24,10 @@ def read_json(body: bytes) -> Any:
 
 
 def fits(value: object, kind: str) -> bool:
-    """Whether a JSON value is of a type, as a dataclass writes it: `list[str] | None`."""
+    """Whether a JSON value is of a type, as a dataclass writes it: `list[str] | None`.
+
+    A number beyond a float is of none.
+    """
     if " | " in kind:
         return any(fits(value, one) for one in kind.split(" | "))
     name, _, of = kind.removesuffix("]").partition("[")
@@ -32,10 +36,10 @@ def fits(value: object, kind: str) -> bool:
             return value is None
         case "bool":
             return isinstance(value, bool)
-        case "int":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "float":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "int" | "float":
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            return (name == "float" or isinstance(value, int)) and abs(value) <= _LARGEST
         case "str":
             return isinstance(value, str)
         case "list":
@@ -51,14 +55,8 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON.")
 
 
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS_MAX:
-        raise ValueError("A number is too large.")
-    return int(text)
-
-
 def _float(text: str) -> float:
     number = float(text)
-    if not abs(number) < 10.0**_DIGITS_MAX:
+    if not math.isfinite(number):
         raise ValueError("A number is too large.")
     return number

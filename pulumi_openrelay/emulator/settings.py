@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # A machine's minutes on the real service; shorter emulated times shorten the gaps
 # between webhook attempts in proportion.
 _REAL_PROVISION_SECONDS = 120.0
+_LARGEST = 1e15  # of any number
 
 
 @dataclass(kw_only=True)
@@ -44,12 +45,14 @@ class Settings(Record):
         for name, value in values.items():
             if name not in kinds:
                 raise ValueError(f"There is no setting {name}; there are {', '.join(kinds)}.")
-            if not fits(value, kinds[name]) or _is_negative(value):
+            if not fits(value, kinds[name]) or _is_out_of_range(value):
                 raise ValueError(f"The setting {name} cannot be {value!r}.")
         for name, value in values.items():
             setattr(self, name, value)
 
 
-def _is_negative(value: object) -> bool:
+def _is_out_of_range(value: object) -> bool:
     numbers = value.values() if isinstance(value, dict) else [value]
-    return any(isinstance(number, int | float) and number < 0 for number in numbers)
+    return any(
+        isinstance(number, int | float) and not 0 <= number <= _LARGEST for number in numbers
+    )

@@ -141,7 +141,7 @@ def _topup(call: Call) -> dict[str, Any]:
     key, amount = _find(call), call.body["amount"]
     if amount <= 0:
         raise Refusal(400, "`amount` must be more than 0.")
-    key.key_budget = money.usd((key.key_budget or 0.0) + amount)
+    key.key_budget = money.usd(money.usd(key.key_budget or 0.0) + money.usd(amount))
     return {"key_id": key.id, "key_budget": key.key_budget}
 
 

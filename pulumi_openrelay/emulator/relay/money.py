@@ -5,6 +5,7 @@ In US dollars. A call is billed to the key that made it too, against its budget.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..area import Lever
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from .access import ApiKey, Call, Caller, Customer
     from .world import RelayWorld
 
+_BALANCE_MAX = 1e15  # that can be set
 OPENING_USD = 100.0  # what a customer starts with unless told otherwise
 
 
 def usd(amount: float) -> float:
-    """As answers show it."""
-    return round(amount, 8)
+    """As answers show it, where JSON has no number for more."""
+    return round(min(amount, sys.float_info.max), 8)
 
 
 def require(caller: Caller, needed_usd: float, what: str = "this request") -> None:
@@ -80,7 +82,7 @@ def credits_of(call: Call) -> dict[str, Any]:
 
 def _check_balance(world: RelayWorld, amount_usd: Any) -> Callable[[], None]:
     customer = world.first_customer
-    if not fits(amount_usd, "float"):
+    if not fits(amount_usd, "float") or abs(amount_usd) > _BALANCE_MAX:
         raise ValueError(f"balance_usd cannot be {amount_usd!r}.")
     return lambda: deposit(world, customer, amount_usd - customer.balance_usd)
 

@@ -130,6 +130,7 @@ def test_the_control_path_documents_what_is_relays(api: Api) -> None:
         ("POST", "script", {"kind": "vm", "outcome": "fail"}),
         ("POST", "script", {"kind": "instance", "outcome": "interrupt"}),
         ("PATCH", "settings", {"balance_usd": "nan"}),
+        ("PATCH", "settings", {"balance_usd": 1e308}),
         ("PATCH", "settings", {"stock": {"cpu.small": "x"}}),
         ("POST", "keys", {"secret": "relay_sk_two", "unknown": 1}),
         ("POST", "keys", {"secret": "relay_sk_two", "customer": "C", "token": "t", "status": 1}),

@@ -18,6 +18,7 @@ _PRESETS = ("conversational_a", "conversational_b", "read_speech_a", "read_speec
 _TRANSCRIPT = "This is an emulated transcript."
 _TRANSCRIBED_SECONDS = 2.5
 _VIDEO_SECONDS = 5
+_VIDEO_SECONDS_MAX = 3600
 _IMAGES_MAX = 4
 
 _Json = dict[str, Any]
@@ -78,7 +79,7 @@ def _images_of(*shapes: str) -> Product:
 
 
 def _film_seconds(body: _Json) -> int:
-    return max(1, body.get("duration") or _VIDEO_SECONDS)
+    return max(1, min(body.get("duration") or _VIDEO_SECONDS, _VIDEO_SECONDS_MAX))
 
 
 def _filmed(body: _Json, model: str, urls: list[str]) -> _Json:
