@@ -374,6 +374,19 @@ def test_a_server_that_knows_no_path_drops_nothing_from_the_state(token: str) ->
         assert stack.recorded() == recorded
 
 
+def test_a_cluster_of_an_api_that_is_not_there_any_more_is_not_said_to_be_gone() -> None:
+    """Else the user refreshes, and it leaves the state while it bills."""
+    stack = Stack(CLUSTER)
+    stack.up(program(CLUSTER, replica_count=1))
+    stack.world.faults.status(404, "GET", "/clusters", times=None)
+    began = stack.scheduler.clock.seconds
+    said = failure(stack, program(CLUSTER, replica_count=3))
+    assert stack.scheduler.clock.seconds - began < 2.0  # no look more would tell another thing
+    assert said is not None
+    assert "does not exist any more" not in said
+    assert "this organization" in said
+
+
 def test_a_killed_replacement_is_told_of_though_the_change_is_taken_back() -> None:
     stack, wanted = Stack(VM), program(VM, least=True)
     stack.up(wanted)

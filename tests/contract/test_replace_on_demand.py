@@ -163,6 +163,17 @@ def test_an_api_key_whose_name_its_replacement_needs_outlives_a_failed_create() 
     stack.assert_nothing_lost()
 
 
+def test_an_api_key_keeps_its_name_where_that_is_not_what_refuses_the_create() -> None:
+    """It is known by it: to its users, and to the next run."""
+    stack = Stack("relay:ApiKey")
+    stack.up(before("relay:ApiKey"))
+    path = f"/_emulator/keys/{stack.record().id}"
+    name = stack.world.call("GET", path).json()["name"]
+    refuse_creates(stack, status=429)
+    assert failure(stack, before("relay:ApiKey"), target_replace=NAME) is not None
+    assert stack.world.call("GET", path).json()["name"] == name
+
+
 def test_a_key_that_a_machine_needs_goes_after_the_machine_has_the_new_one() -> None:
     stack = Stack(VM)
     stack.up(program(VM, least=True))

@@ -274,6 +274,14 @@ def test_a_jump_from_an_unknown_cost_is_not_evaluated() -> None:
     ]
 
 
+def test_beside_a_machine_whose_rate_was_unknown_nothing_costs_so_many_times_as_much() -> None:
+    """What the stack cost before is more than what is known."""
+    old, new = vm(replica_count=1), vm(replica_count=10, rate_cents_per_hour=290)
+    unknown = told.deleted("old", vm(rate_cents_per_hour=None), status="stopped")
+    found = told.review(told.updated("trainer", old, new), unknown)
+    assert "cost-jump" not in [reason.rule for reason in found.reasons]
+
+
 def test_one_balance_is_held_against_a_plan_once() -> None:
     poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
     said = text_of(Message(Kind.VIOLATION, Severity.HIGH, "the balance lasts 8 hours"))
@@ -425,6 +433,7 @@ def test_a_shape_that_is_not_known_yet_is_not_evaluated() -> None:
         {"note": "glpat-marker0123456789abcdef"},
         {"cloud_init": "#!/bin/sh\nexport TOKEN='marker-0123456789'\n"},
         {"cloud_init": '#!/bin/sh\nserve --api-key "marker-0123456789"\n'},
+        {"cloud_init": "#!/bin/sh\necho '-----BEGIN OPENSSH PRIVATE KEY-----\nmarker' > k\n"},
     ],
 )
 def test_a_secret_in_clear_is_found_and_never_shown(inputs: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from pulumi_openrelay.errors import (
     AnswerLost,
     ApiError,
     Conflict,
+    Forbidden,
     Interrupted,
     NoCapacity,
     RateLimited,
@@ -342,6 +343,13 @@ class TestAnswers:
                 api.send(POST, Hand())
             told[type(failure)] = error.value.outcome_unknown
         assert told == {Unreachable: False, AnswerLost: True}
+
+    def test_a_read_that_was_lost_and_then_refused_leaves_nothing_unknown(self) -> None:
+        api, wire = client(LOST, refusal(403))
+        with pytest.raises(Forbidden) as error:
+            api.send(GET, Hand())
+        assert len(wire.sent) == 2
+        assert not error.value.outcome_unknown
 
     @pytest.mark.parametrize("body", [b"", b"  \n"])
     def test_an_empty_answer_is_none(self, body: bytes) -> None:

@@ -130,6 +130,18 @@ def test_a_cursor_that_is_refused_is_an_error() -> None:
         read(page("a", nextCursor="1"), refusal(400), pages=Pages())
 
 
+def test_a_list_that_is_read_anew_has_nothing_of_the_first_reading() -> None:
+    """What its cursor named has ended meanwhile, which is why the cursor was refused."""
+    rows, _ = read(
+        page("a", "b", nextCursor="b"),
+        refusal(400),
+        page("a", nextCursor="a"),
+        page("c"),
+        pages=Pages(),
+    )
+    assert list(rows) == ["a", "c"]
+
+
 @pytest.mark.parametrize(("status", "error"), [(403, Forbidden), (500, ServerError)])
 def test_a_page_that_fails_fails_the_list(status: int, error: type[Exception]) -> None:
     with pytest.raises(error):

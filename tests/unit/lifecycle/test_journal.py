@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,26 @@ def test_a_folder_that_cannot_be_written_keeps_none(tmp_path: Path) -> None:
     journal = NoteFiles(tmp_path / "file" / "notes")
     journal.write("owner", "urn", NOTE)
     assert journal.read("owner", "urn") is None
+
+
+def test_what_is_noted_is_for_the_user_alone_to_read(tmp_path: Path) -> None:
+    folder = tmp_path / "creates"
+    before = os.umask(0o022)
+    try:
+        NoteFiles(folder).write("owner", "urn", NOTE)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_note_that_is_cut_off_while_it_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    """As by a full disk, or a kill."""
+    journal = NoteFiles(tmp_path)
+    journal.write("owner", "urn", NOTE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        journal.write("owner", "urn", replace(NOTE, made="wh_3"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert journal.read("owner", "urn") == NOTE

@@ -12,7 +12,7 @@ from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller, Direct
 from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.lifecycle.declare import Listed
-from pulumi_openrelay.lifecycle.session import FRESH_SECONDS, Session
+from pulumi_openrelay.lifecycle.session import FRESH_SECONDS, History, Session
 from pulumi_openrelay.lifecycle.shared import Shared, Snapshot
 
 from ...simulation.network import SimulatedCall
@@ -176,3 +176,16 @@ def test_reads_that_arrive_together_are_served_together() -> None:
     assert len(got) == 64
     # Who comes while the list is being read already waits for the next one.
     assert len(fetched) <= 8
+
+
+def test_what_a_thing_of_another_type_is_called_by_keeps_nothing_alive() -> None:
+    """Two types may use one id."""
+    key, vm = (
+        f"urn:pulumi:dev::p::pulumi-python:dynamic/openrelay:{of}" for of in ("SshKey", "Vm")
+    )
+    history = History()
+    history.own(f"{key}::laptop", "1", None)
+    history.own(f"{vm}::trainer", "1", None)
+    history.own(f"{vm}::renamed", "2", None)
+    assert not history.let_go(f"{vm}::trainer", "1")
+    assert history.let_go(f"{vm}::trainer", "2")

@@ -262,6 +262,7 @@ CASES: dict[str, Cases] = {
                 "100.64.0.1",
                 "[::1]",
                 "[::ffff:10.0.0.8]",
+                "[::ffff:100.64.0.1]",
                 "[fd00::1]",
                 "localhost",
                 "LOCALHOST.",

@@ -11,10 +11,10 @@ import pytest
 from pulumi_openrelay.policies import RULES, Configuration, Exemption, Finding, Rule, judge
 from pulumi_openrelay.policies.message import Kind, parse
 from pulumi_openrelay.policies.message import format as write
-from pulumi_openrelay.policies.reading import Resource, Stack
+from pulumi_openrelay.policies.reading import VM, Balance, Resource, Stack
 from pulumi_openrelay.policies.rule import Demanded
 
-from .cases import CASES, Cases
+from .cases import CASES, Cases, Told, one
 
 TODAY = date(2026, 11, 24)
 # Nothing that it reads can be unknown: it is about what exists at all.
@@ -161,6 +161,23 @@ def test_a_rule_that_nobody_configured_says_so_where_that_is_asked_for(rule: Rul
     assert found.message.text.endswith("is not configured")
     assert found.message.remediation.startswith("configure the rule in openrelay-policy.json")
     assert list(judge(rule, demanded, cases.stack([]))) == []
+
+
+def test_of_several_exemptions_the_one_that_lasts_longest_holds() -> None:
+    rule = next(rule for rule in RULES if rule.name == "machine-rate")
+    resources, _ = CASES[rule.name].fails[0]
+    days = ["2026-11-23", "2026-12-24", "2026-11-25"]
+    [found] = said(rule, resources, *(exemption(rule, "it", day) for day in days))
+    assert found.message.kind is Kind.USED_EXEMPTION
+    assert "exempt until 2026-12-24" in found.message.text
+
+
+def test_what_other_stacks_burn_counts_for_how_long_the_balance_lasts() -> None:
+    rule = next(rule for rule in RULES if rule.name == "balance-runway")
+    shared = Told(Balance(1_000, burn_cents_per_hour=500))
+    cases = replace(CASES[rule.name], account=shared)
+    [found] = held(rule, cases.stack(one(VM, rate_cents_per_hour=1)), cases)
+    assert "the balance lasts 2 hours at $5.00 an hour" in found.message.text
 
 
 def test_in_regulated_each_of_them_is_asked_for() -> None:
