@@ -168,6 +168,11 @@ class _Sources:
     def url(self, key: str, variable: str, default: str) -> tuple[str, str]:
         value, source = self.find(key, variable)
         url = (value or default).strip().rstrip("/")
+        if "@" in url:  # httpx would send a name and password instead of the key
+            raise Misconfigured(
+                f"the API's URL from {source} has an @, as if a name or password stood in it",
+                f"give one such as {default}: only the key authenticates",
+            )
         try:
             parts = urlsplit(url)
             fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ..errors import (
     RETRY,
@@ -121,9 +121,8 @@ class Client:
 
     @property
     def address(self) -> str:
-        """The API's URL, without what may be a password in it."""
-        parts = urlsplit(self._url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        """The API's URL."""
+        return self._url
 
     @property
     def url_source(self) -> str:

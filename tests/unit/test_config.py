@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -127,6 +128,28 @@ class TestOpenRelay:
             openrelay({"openrelay:apiUrl": url}, KEY_ALONE)
         assert "the stack's configuration (openrelay:apiUrl)" in error.value.what
         assert repr(url) in error.value.what
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://me:hunter22@api.example.com",
+            "https://me:hunter22@api.example.com:99999",
+            "https://me:hun/hunter22@api.example.com",
+            "htps://me:hunter22@api.example.com",
+            "me:hunter22@api.example.com",
+            "https://hunter22@api.example.com",
+        ],
+    )
+    @pytest.mark.parametrize("given", [openrelay, relay])
+    def test_a_url_with_a_password_is_refused_without_being_shown(
+        self, given: Callable[[dict[str, Any]], Any], url: str
+    ) -> None:
+        """Of one that is asked, httpx sends the password instead of the key."""
+        with pytest.raises(Misconfigured) as error:
+            given({**STACK, "openrelay:apiUrl": url, "relay:baseUrl": url})
+        key = "openrelay:apiUrl" if given is openrelay else "relay:baseUrl"
+        assert f"from the stack's configuration ({key}) has an @" in error.value.what
+        assert "hunter22" not in f"{error.value.what}{error.value.advice}"
 
     def test_a_slash_at_the_end_of_a_url_does_no_harm(self) -> None:
         found = openrelay({"openrelay:apiUrl": " http://127.0.0.1:8080// "}, KEY_ALONE)
