@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from .message import Severity
+from .message import Kind, Severity
 from .reading import (
     INFERENCE_CHECK,
     MODEL_ALLOWLIST,
@@ -34,9 +34,22 @@ class KeyBudgetSettings(Settings):
     )
 
 
-def _relay_models(resource: Resource, settings: ModelSettings) -> Iterator[str]:
+def _relay_models(stack: Stack, settings: ModelSettings) -> Iterator[Problem]:
     if settings.modes is None and settings.sources is None:
-        raise NotConfigured("modes", "sources")
+        if any(stack.of_type(RELAY_KEY, MODEL_ALLOWLIST, INFERENCE_CHECK)):
+            raise NotConfigured("modes", "sources")
+        return
+    for resource in stack.of_type(MODEL_ALLOWLIST, INFERENCE_CHECK):
+        try:
+            for text in _others(resource, settings):
+                yield Problem(text, resource)
+        except NotEvaluated as why:
+            yield Problem.unknown(why, resource)
+    yield from _relay_allowlist(stack, settings)
+
+
+def _others(resource: Resource, settings: ModelSettings) -> Iterator[str]:
+    """What an allowlist or a check says of models that are not allowed."""
     name, models = _models(resource)
     if models is None:
         yield f"{name} is not set: every source and mode may be used"
@@ -54,8 +67,7 @@ def _models(resource: Resource) -> tuple[str, list[str] | None]:
     if resource.type == INFERENCE_CHECK:
         model = resource.text("model")
         return "model", [model] if model else None
-    name = "models" if resource.type == MODEL_ALLOWLIST else "model_restrictions"
-    return name, resource.texts(name)
+    return "models", resource.texts("models")
 
 
 def _relay_key_budget(key: Resource, settings: KeyBudgetSettings) -> Iterator[str]:
@@ -72,20 +84,27 @@ def _relay_allowlist(stack: Stack, _: Settings) -> Iterator[Problem]:
     for key in stack.of_type(RELAY_KEY):
         try:
             if key.texts("model_restrictions") is None:
-                text = "it may use every model: neither it nor the account has an allowlist"
-                yield Problem(text, key)
+                yield Problem("it may use every model: the stack has no allowlist", key)
+            else:
+                yield Problem(_EITHER_WAY, key, Kind.NOT_EVALUATED, _ALLOWLIST)
         except NotEvaluated as why:
             yield Problem.unknown(why, key)
 
 
-RELAY_MODELS = ResourceRule(
+_EITHER_WAY = (
+    "not evaluated: the API does not say whether model_restrictions are the models that the key "
+    "may use, or those that it may not"
+)
+_ALLOWLIST = "declare a relay.ModelAllowlist"
+
+RELAY_MODELS = StackRule(
     name="relay-models",
     description="Relay's models are of the sources and modes that are allowed.",
     severity=Severity.HIGH,
     framework=nist("SA-9", "External System Services"),
-    remediation="name models of allowed sources and modes alone: mode.source.model",
+    remediation=f"{_ALLOWLIST}, and name models of allowed sources and modes alone: "
+    "mode.source.model",
     settings=ModelSettings,
-    types=(RELAY_KEY, MODEL_ALLOWLIST, INFERENCE_CHECK),
     check=_relay_models,
 )
 RELAY_KEY_BUDGET = ResourceRule(
@@ -104,7 +123,7 @@ RELAY_ALLOWLIST = StackRule(
     description="Relay's keys may use the models of a list.",
     severity=Severity.MEDIUM,
     framework=nist("CM-7(5)", "Authorized Software: Allow-by-Exception"),
-    remediation="declare a relay.ModelAllowlist, or give the key model_restrictions",
+    remediation=_ALLOWLIST,
     level=Level.ADVISORY,
     check=_relay_allowlist,
 )

@@ -477,20 +477,24 @@ CASES: dict[str, Cases] = {
     "relay-models": Cases(
         settings={"modes": ["direct"], "sources": ["openai", "vllm"]},
         passes=[
-            one(RELAY_KEY, model_restrictions=["direct.openai.gpt-4o-mini"]),
             one(MODEL_ALLOWLIST, models=["direct.vllm.meta/llama-3.1:8b"]),
             one(INFERENCE_CHECK, model="direct.openai.gpt-4o-mini"),
+            [*one(RELAY_KEY), *one(MODEL_ALLOWLIST, models=["direct.openai.gpt-4o-mini"])],
         ],
         fails=[
-            (one(RELAY_KEY), "model_restrictions is not set"),
+            (one(RELAY_KEY), "it may use every model"),
             (one(MODEL_ALLOWLIST, models=["opengpu.vllm.x"]), "a mode that is none of direct"),
             (one(INFERENCE_CHECK, model="opengpu.vllm.x"), "model has a mode that is none of"),
             (
-                one(RELAY_KEY, model_restrictions=["direct.anthropic.x"]),
+                one(MODEL_ALLOWLIST, models=["direct.anthropic.x"]),
                 "a source that is none of openai, vllm",
             ),
         ],
-        unknown=[(one(MODEL_ALLOWLIST, models=UNKNOWN), _known_later("models"))],
+        unknown=[
+            (one(MODEL_ALLOWLIST, models=UNKNOWN), _known_later("models")),
+            (one(RELAY_KEY, model_restrictions=["direct.openai.x"]), "does not say whether"),
+            (one(RELAY_KEY, model_restrictions=["direct.anthropic.x"]), "does not say whether"),
+        ],
     ),
     "relay-key-budget": Cases(
         settings={"max_usd": 20},
@@ -505,10 +509,17 @@ CASES: dict[str, Cases] = {
     "relay-allowlist": Cases(
         passes=[
             [],
-            one(RELAY_KEY, model_restrictions=["direct.openai.x"]),
             [*one(RELAY_KEY), *one(MODEL_ALLOWLIST, "models")],
+            [
+                *one(RELAY_KEY, model_restrictions=["direct.openai.x"]),
+                *one(MODEL_ALLOWLIST, "models"),
+            ],
         ],
-        fails=[(one(RELAY_KEY), "neither it nor the account has an allowlist")],
-        unknown=[(one(RELAY_KEY, model_restrictions=UNKNOWN), _known_later("model_restrictions"))],
+        fails=[(one(RELAY_KEY), "it may use every model: the stack has no allowlist")],
+        unknown=[
+            (one(RELAY_KEY, model_restrictions=UNKNOWN), _known_later("model_restrictions")),
+            # The API does not say whether they are an allowlist or the opposite.
+            (one(RELAY_KEY, model_restrictions=["direct.openai.x"]), "does not say whether"),
+        ],
     ),
 }
