@@ -120,13 +120,14 @@ def carry_out(
     thing or is interrupted.
     """
     try:
-        done = events.read(project.up(packs, show, refresh=now.refreshed).events)
+        try:
+            done = events.read(project.up(packs, show, refresh=now.refreshed).events)
+        except NotJudged as why:
+            raise NotJudged(redactor(project.configuration())(str(why))) from None
     except KeyboardInterrupt:
         raise NotJudged(
             "interrupted: what was done until then is recorded; `pulumi preview` shows what is left"
         ) from None
-    except NotJudged as why:
-        raise NotJudged(redactor(project.configuration())(str(why))) from None
     left = _left_as_they_are(now.plan, done)
     held_to = {urn: action for urn, action in _actions(now.plan).items() if urn not in left}
     differing = _unlike(held_to, _actions(done))

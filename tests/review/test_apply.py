@@ -183,6 +183,18 @@ def test_what_an_update_fails_with_is_told_without_secrets() -> None:
     assert str(failed.value) == "refused [secret] by postgres://state:[secret]@db.example/state"
 
 
+def test_an_interrupt_after_an_update_failed_never_says_that_nothing_was_changed() -> None:
+    class Failing:
+        def up(self, *_given: object, **_options: object) -> None:
+            raise NotJudged("VM 'b': there is no capacity")
+
+        def configuration(self) -> dict[str, tuple[str, bool]]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(NotJudged, match="interrupted: what was done until then is recorded"):
+        carry_out(cast(Project, Failing()), [], told.review(), print)
+
+
 def test_apply_says_why_there_is_no_stack_without_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
