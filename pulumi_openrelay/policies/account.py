@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import pulumi
-
 from ..caller import Direct
 from ..errors import OpenRelayError
 from ..lifecycle.service import OPENRELAY, RELAY, Service
+from ..lookups import configuration
 from ..plugin import session
 from .reading import Balance, Chips, NotEvaluated
 
@@ -94,9 +93,4 @@ def _instance_chips() -> dict[str, Chips]:
 def _ask(path: str, answers: type, service: Service = OPENRELAY) -> Any:
     caller = Direct(lambda _text: None)
     caller.deadline = caller.now() + SECONDS
-    return session(_configured, service).send(caller, "GET", path, {}, answers=answers)
-
-
-def _configured(key: str) -> str | None:
-    namespace, _, name = key.partition(":")
-    return pulumi.Config(namespace).get(name)
+    return session(configuration, service).send(caller, "GET", path, {}, answers=answers)

@@ -9,7 +9,8 @@ import pulumi
 
 from ..config import resolve_relay
 from ..errors import Misconfigured
-from .ask import ask, configuration
+from ..lookups import configuration
+from .ask import ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,11 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pulumi
 
-from ..caller import Direct
-from ..errors import NotFound, OpenRelayError
+from ..errors import NotFound
 from ..lifecycle.service import RELAY
+from ..lookups import configuration, in_one_sentence, until_asked
 
 T = TypeVar("T")
-ASK_SECONDS = 60.0
 
 
 def ask(shape: type[T], path: str, what: str, *, public: bool = False) -> T:
@@ -37,26 +36,16 @@ def ask_if_there(shape: type[T], path: str, what: str, *, public: bool = False) 
     """The same, None for a 404."""
     from ..plugin import session
 
-    caller = Direct(pulumi.log.warn)
-    caller.deadline = caller.now() + ASK_SECONDS
-    try:
-        asked = session(configuration, RELAY, public=public)
-        answer = asked.send(caller, "GET", path, {}, answers=dict)
-    except NotFound:
-        return None
-    except OpenRelayError as error:
-        advice = f"; {error.advice}" if error.advice else ""
-        raise pulumi.RunError(f"{what} cannot be read: {error.what}{advice}") from None
+    with in_one_sentence(what):
+        try:
+            asked = session(configuration, RELAY, public=public)
+            answer = asked.send(until_asked(), "GET", path, {}, answers=dict)
+        except NotFound:
+            return None
     found: T | None = read(shape, answer)
     if found is None:
         raise pulumi.RunError(f"{what} cannot be read: the answer is not what the API documents")
     return found
-
-
-def configuration(key: str) -> str | None:
-    """A value of the stack's configuration, for `plugin.session`."""
-    namespace, _, name = key.partition(":")
-    return pulumi.Config(namespace).get(name)
 
 
 def read(shape: Any, value: Any) -> Any:
