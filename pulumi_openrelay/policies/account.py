@@ -81,8 +81,13 @@ def _gpu_names() -> dict[str, str]:
 
 
 def _instance_chips() -> dict[str, Chips]:
+    return read_chips(lambda path: _ask(path, dict, RELAY))
+
+
+def read_chips(ask: Callable[[str], Any]) -> dict[str, Chips]:
+    """The GPUs of each prescription. ask: as for `read_balance`, of Relay."""
     found: dict[str, Chips] = {}
-    for row in _ask("/v2/instances/catalog", dict, RELAY)["rows"]:
+    for row in ask("/v2/instances/catalog")["rows"]:
         name, gpu = str(row["prescription"]), row.get("gpu")
         chips = Chips(str(gpu["model"]), int(gpu["count"])) if gpu else Chips(None, 0)
         if name not in found or chips.count > found[name].count:

@@ -6,15 +6,17 @@ What cannot be read is kept as the reason why, never as a zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ..caller import Direct
 from ..errors import OpenRelayError
+from ..lifecycle.service import RELAY
 from ..lifecycle.session import Session
 from ..plugin import session
-from ..policies.account import read_balance
-from ..policies.reading import Balance
+from ..policies.account import read_balance, read_chips
+from ..policies.reading import INSTANCE, Balance, Chips
+from .plan import DYNAMIC, Plan
 
 SECONDS = 20.0
 
@@ -32,11 +34,13 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Each of the three, or None and why not."""
+    """Each of the four, or None and why not. instance_chips: of Relay's catalog, for stacks that
+    have instances."""
 
     balance: Balance | None = None
     free: Mapping[str, Free] | None = None
     free_spot: Mapping[str, Free] | None = None
+    instance_chips: Mapping[str, Chips] | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,7 +56,21 @@ def read(get: Callable[[str], Any]) -> Market:
     )
     free = _told(lambda: _frees(_ask(asked, "/v1/gpu-availability", list)), "capacity", unreadable)
     on_demand, spot = free or (None, None)
-    return Market(balance, on_demand, spot, unreadable)
+    return Market(balance, on_demand, spot, unreadable=unreadable)
+
+
+def with_instances(found: Market, plan: Plan, get: Callable[[str], Any]) -> Market:
+    """The same with what Relay's catalog says, where the stack has instances. get: as for
+    `read`."""
+    if not any(step.before and step.type == f"{DYNAMIC}{INSTANCE}" for step in plan.steps):
+        return found
+    unreadable = dict(found.unreadable)
+    chips = _told(
+        lambda: read_chips(lambda path: _ask(session(get, RELAY), path, dict)),
+        "instances",
+        unreadable,
+    )
+    return replace(found, instance_chips=chips, unreadable=unreadable)
 
 
 def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..policies import RULES, Configuration, Level, judge
 from ..policies import configuration as configurations
@@ -24,6 +24,7 @@ from .market import Market
 from .plan import DYNAMIC, Mark, Plan, State
 from .preview import NotJudged
 
+T = TypeVar("T")
 Told = tuple[str, str, str]
 """A rule, a resource's name, and what the rule says of it."""
 
@@ -113,14 +114,18 @@ class _Account:
         self._market = market
 
     def balance(self) -> Balance:
-        if self._market.balance is None:
-            raise NotEvaluated("the balance is not known")
-        return self._market.balance
+        return self._read("the balance", "balance", self._market.balance)
 
     def gpu_names(self) -> Mapping[str, str]:
-        if self._market.free is None:
-            raise NotEvaluated("the GPU catalog is not known")
-        return {model: free.name for model, free in self._market.free.items()}
+        free = self._read("the GPU catalog", "capacity", self._market.free)
+        return {model: each.name for model, each in free.items()}
 
     def instance_chips(self) -> Mapping[str, Chips]:
-        raise NotEvaluated("the catalog of instances is not known")
+        return self._read("the catalog of instances", "instances", self._market.instance_chips)
+
+    def _read(self, title: str, name: str, found: T | None) -> T:
+        """What was read. Raises NotEvaluated, in the words of the pack."""
+        if found is None:
+            why = self._market.unreadable.get(name)
+            raise NotEvaluated(f"{title} is not known" + (f": {why}" if why else ""))
+        return found

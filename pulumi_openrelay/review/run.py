@@ -62,6 +62,7 @@ def review(
             raise NotJudged(redactor(reading.result())(str(why))) from None
         values, found = reading.result(), asked.result()
     plan = events.read(told.events)
+    found = market.with_instances(found, plan, _getter(values))
     so_before = rules.before(plan, project.stack, configuration, found)
     prints = {
         event.resource_urn or "": fingerprint.read(event.message)

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.emulator import serve_relay
+from pulumi_openrelay.policies.reading import Chips
 from pulumi_openrelay.review import market
+from pulumi_openrelay.review.market import Market
+
+from . import told
+from .told import vm
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,20 @@ def test_an_answer_that_is_not_what_the_api_documents_is_unreadable(
     assert found.balance is not None
     assert (found.free, found.free_spot) == (None, None)
     assert found.unreadable == {"capacity": "the API's answer is not what it documents"}
+
+
+def test_relays_catalog_is_read_for_what_is_rented(monkeypatch: pytest.MonkeyPatch) -> None:
+    rented = told.plan(told.same("it", {"prescription": "x"}, "relay:Instance"))
+    with serve_relay() as relay:
+        given = {"relay:apiKey": relay.key, "relay:baseUrl": relay.url}
+        found = market.with_instances(Market(), rented, given.get)
+        asked = len(relay.world.log.entries)
+        market.with_instances(Market(), told.plan(told.same("it", vm())), given.get)
+        assert len(relay.world.log.entries) == asked == 1
+    assert found.instance_chips is not None
+    assert Chips(None, 0) in found.instance_chips.values()
+    monkeypatch.delenv("RELAY_API_KEY", raising=False)
+    monkeypatch.delenv("RELAY_CUSTOMER_TOKEN", raising=False)
+    blind = market.with_instances(Market(unreadable={"balance": "x"}), rented, dict[str, str]().get)
+    assert blind.instance_chips is None
+    assert blind.unreadable == {"balance": "x", "instances": "no API key is configured"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 from pulumi.automation.events import EngineEvent
 
 from pulumi_openrelay.cli.review import exit_code
-from pulumi_openrelay.policies import Configuration, Exemption
+from pulumi_openrelay.policies import Configuration, Exemption, judge
+from pulumi_openrelay.policies.cost import GPU_COUNT
 from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
+from pulumi_openrelay.policies.reading import Chips, NoAccount, Resource, Stack
 from pulumi_openrelay.review import markdown, risk, rules, violations
 from pulumi_openrelay.review.findings import Effect
+from pulumi_openrelay.review.market import Market
 from pulumi_openrelay.review.preview import NotJudged, Told, sentence
 from pulumi_openrelay.review.run import policy_changed, redactor
 
@@ -174,11 +178,30 @@ def test_what_the_rules_say_of_the_stack_as_it_is() -> None:
     assert not [each for each in before if each[0] == "public-machine" or each[1] == "new"]
 
 
+RENTED = {"prescription": "gpu.h100", "image": "u"}
+
+
 def test_what_the_rules_ask_the_account_is_told_as_the_review_has_read_it() -> None:
-    rented = {"prescription": "gpu.h100", "image": "u"}
-    plan = told.plan(told.same("w", rented, "relay:Instance"))
-    before = rules.before(plan, "dev", Configuration(), MARKET)
-    assert ("gpu-count", "w", "not evaluated: the catalog of instances is not known") in before
+    plan = told.plan(told.same("w", RENTED, "relay:Instance"))
+    blind = Market(unreadable={"instances": "no API key is configured"})
+    before = rules.before(plan, "dev", Configuration(), blind)
+    why = "not evaluated: the catalog of instances is not known: no API key is configured"
+    assert ("gpu-count", "w", why) in before
+
+
+def test_what_the_pack_says_of_an_instance_that_was_so_before_is_a_note() -> None:
+    plan = told.plan(told.same("w", RENTED, "relay:Instance"))
+    chips = {"gpu.h100": Chips("H100", 32)}
+    before = rules.before(plan, "dev", Configuration(), Market(instance_chips=chips))
+
+    class Account(NoAccount):
+        def instance_chips(self) -> Mapping[str, Chips]:
+            return chips
+
+    rented = Resource("relay:Instance", "w", properties=RENTED, account=Account())
+    [found] = judge(GPU_COUNT, GPU_COUNT.settings(), Stack("dev", [rented]))
+    assert ("gpu-count", "w", found.message.text) in before
+    assert found.message.text == "has 32 GPUs, more than 16"
 
 
 def exemption(**changes: Any) -> Exemption:
