@@ -15,6 +15,8 @@ from .ask import ask
 
 @dataclass(frozen=True, slots=True)
 class Tier:
+    """What keys of an account may do."""
+
     tier: str
     model_restrictions: list[str] = field(default_factory=list)
     """Full names that it may not use."""
@@ -25,6 +27,8 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
+    """Every tier that there is, and which is the configured key's."""
+
     tiers: list[Tier]
     current_tier: str | None = None
     """The configured key's own; without a key, what the API makes of that."""

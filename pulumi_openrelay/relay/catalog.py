@@ -133,8 +133,11 @@ class _Storage:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStep:
+    """A step of a workflow."""
+
     step_id: str
     model: str | None = None
+    """Which model it asks; None where the step does not name one."""
 
 
 @dataclass(frozen=True, slots=True)

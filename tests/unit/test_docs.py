@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from pulumi_openrelay import config
 from pulumi_openrelay.bill import OUTPUT
 
 from ..engine.support import ROOT
@@ -30,6 +31,13 @@ def test_every_case_of_the_failures_links_its_test() -> None:
 def test_a_linked_test_exists(path: str, name: str) -> None:
     assert (ROOT / path).is_file(), f"there is no {path}"
     assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"
+
+
+def test_the_readme_has_every_configuration_value() -> None:
+    keys = re.findall(r"^\| (`\w+:\w+`)", str(config.__doc__), re.MULTILINE)
+    assert len(keys) > 8
+    readme = (ROOT / "README.md").read_text()
+    assert [key for key in keys if f"| {key}" not in readme] == []
 
 
 def test_the_picture_shows_the_outputs_of_the_quickstart_and_no_others() -> None:

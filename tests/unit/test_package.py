@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 import pulumi_openrelay
 from pulumi_openrelay import Resource, relay
 from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
+from pulumi_openrelay.relay import account, catalog, offers
 
 from ..contract.examples import EXAMPLES
 
@@ -167,6 +168,13 @@ class TestDocstrings:
             for name, member in vars(value).items() if inspect.isclass(value) else ():
                 if inspect.isfunction(member) and not name.startswith("_"):
                     assert member.__doc__, f"{value.__name__}.{name}"
+
+    @pytest.mark.parametrize("place", [account, catalog, offers])
+    def test_every_object_that_relay_answers_with_is_documented(self, place: Any) -> None:
+        """A dataclass without a docstring has its signature for one."""
+        shapes = {name: each for name, each in vars(place).items() if is_dataclass(each)}
+        bare = [name for name, each in shapes.items() if f"{each.__doc__}".startswith(f"{name}(")]
+        assert [name for name in bare if name[0] != "_"] == []
 
     @pytest.mark.parametrize("token", KINDS)
     def test_every_property_of_every_resource_is_documented(self, token: str) -> None:
