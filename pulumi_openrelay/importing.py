@@ -19,6 +19,7 @@ from .lifecycle.check import check
 from .lifecycle.declare import KINDS, Kind
 from .lifecycle.fields import READY
 from .lifecycle.life import life
+from .lifecycle.service import DYNAMIC
 from .lifecycle.session import Session
 from .provider import Provider
 
@@ -70,7 +71,7 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
             "declare it in the program, which sets it",
         )
     return {
-        "type": f"pulumi-python:dynamic/{kind.token}",
+        "type": f"{DYNAMIC}{kind.token}",
         "name": name,
         "id": resource_id,
         "inputs": importable(provider, inputs, secret),

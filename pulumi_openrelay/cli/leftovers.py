@@ -20,13 +20,12 @@ from ..lifecycle.declare import KINDS, Kind, Row
 from ..lifecycle.fields import ORGANIZATION
 from ..lifecycle.remote import describe
 from ..lifecycle.sentences import Failed, sentence
-from ..lifecycle.service import SERVICES, Service
+from ..lifecycle.service import DYNAMIC, SERVICES, Service
 from ..lifecycle.session import Session
 from ..review.preview import NO_PROJECT, NO_PULUMI, is_project
 from .console import configured, console, one_sentence
 from .judging import Judging
 
-DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
 FOUND = 2
 NO_OWNER = (

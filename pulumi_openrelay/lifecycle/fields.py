@@ -86,6 +86,11 @@ def equal(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
+def same_set(old: list[str], new: list[str]) -> bool:
+    """Whether two lists hold the same, in whatever order and however often."""
+    return set(old) == set(new)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What pydantic checks beside the type. None: no limit."""

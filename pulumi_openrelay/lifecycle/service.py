@@ -24,4 +24,6 @@ def camel(name: str) -> str:
 
 OPENRELAY = Service("openrelay", "OpenRelay", camel)
 RELAY = Service("relay", "Relay", str)
+DYNAMIC = "pulumi-python:dynamic/"
+"""What the engine puts before the types of both, such as `openrelay:Vm`, in a URN and a state."""
 SERVICES = {service.name: service for service in (OPENRELAY, RELAY)}

@@ -13,13 +13,14 @@ import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError
 from pydantic import ValidationError
 
+from ..lifecycle.service import DYNAMIC
 from . import RULES, fingerprint
 from .account import OpenRelayAccount
 from .configuration import Configuration, first_fault
 from .judge import Finding, judge
 from .message import USED_EXEMPTIONS, Kind, Message
 from .message import format as write
-from .reading import PREFIX, UNKNOWN, Resource, Stack, stack_of
+from .reading import UNKNOWN, Resource, Stack, stack_of
 from .rule import Level, ResourceRule, Rule, Settings
 
 Report = Callable[[str, str | None], None]
@@ -145,7 +146,7 @@ def _resource(resource: pulumi_policy.PolicyResource) -> Resource:
 
 
 def _type(token: str) -> str:
-    return token.removeprefix(PREFIX)
+    return token.removeprefix(DYNAMIC)
 
 
 def _plain(value: Any) -> Any:

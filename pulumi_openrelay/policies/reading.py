@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Protocol
 
-PREFIX: Final = "pulumi-python:dynamic/"
-"""What the engine puts before the types of dynamic resources."""
-
 VM: Final = "openrelay:Vm"
 POD: Final = "openrelay:Pod"
 CLUSTER: Final = "openrelay:InferenceCluster"

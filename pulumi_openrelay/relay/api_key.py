@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..api.pages import Pages
 from ..errors import Conflict, OpenRelayError, Rejected
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
-from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, updates
+from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, same_set, updates
 from ..resource import Resource
 from .model_name import not_models, remarks
 
@@ -37,10 +37,6 @@ def _not_a_budget(budget: float | str) -> str | None:
     return "should be at least 0" if not isinstance(budget, str) and budget < 0 else None
 
 
-def _same_set(old: list[str], new: list[str]) -> bool:
-    return set(old) == set(new)
-
-
 class ApiKey(Resource, module="relay", name="ApiKey"):
     """A key for inference and instances, with its own budget and restrictions.
 
@@ -60,7 +56,7 @@ class ApiKey(Resource, module="relay", name="ApiKey"):
     """US dollars that the key may spend; `unlimited` lifts the budget. Default: what it is stays as
     it is, which for a new key is unlimited."""
     model_restrictions: InList[str] = updates(
-        default=None, same=_same_set, absent=[], problem=not_models
+        default=None, same=same_set, absent=[], problem=not_models
     )
     """The key's own `model_restrictions`, full names (`ModelName`) that the API adds to those of
     the account's tier, which are models that the tier may not use. Whether a key's are meant the
@@ -107,7 +103,7 @@ class ApiKeyKind(Kind, resource=ApiKey):
     shown_once = True
     unique_names = True
 
-    def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+    def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:
         if inputs.get("rotation") is not None and inputs.get("name") is not None:
             yield "name", "should be left out with rotation: the old and the new key stand together"
 

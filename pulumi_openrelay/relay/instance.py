@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
@@ -222,7 +222,7 @@ class InstanceKind(Kind, resource=Instance):
         return told
 
     def not_offered(
-        self, inputs: Inputs, known: Any, catalog: Catalog
+        self, inputs: Inputs, known: Callable[..., bool], catalog: Catalog
     ) -> Iterator[tuple[str, str]]:
         if CATALOG not in catalog or not known("prescription", "service_mode"):
             return
@@ -272,7 +272,9 @@ def _billing_modes(offer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [mode for mode in modes if isinstance(mode, dict)] if isinstance(modes, list) else []
 
 
-def _unfit(offer: Mapping[str, Any], inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+def _unfit(
+    offer: Mapping[str, Any], inputs: Inputs, known: Callable[..., bool]
+) -> Iterator[tuple[str, str]]:
     """What a row of the catalog does not take."""
     choices = {
         "image": offer.get("compatible_images"),

@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..lifecycle.declare import Inputs, Kind, Row, in_place
-from ..lifecycle.fields import InList, updates
+from ..lifecycle.fields import InList, same_set, updates
 from ..resource import Resource
 from .model_name import not_models, remarks
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
-
-
-def _same_set(old: list[str], new: list[str]) -> bool:
-    return set(old) == set(new)
 
 
 class ModelAllowlist(Resource, module="relay", name="ModelAllowlist"):
@@ -28,7 +24,7 @@ class ModelAllowlist(Resource, module="relay", name="ModelAllowlist"):
     """
 
     models: InList[str] = updates(
-        in_create=False, wire="model_allowlist", same=_same_set, min_length=1, problem=not_models
+        in_create=False, wire="model_allowlist", same=same_set, min_length=1, problem=not_models
     )
     """Full names (`ModelName`), such as `direct.openai.gpt-4o-mini`; at least one. The output is
     empty where another hand has lifted the restriction, which the next `pulumi up` sets again."""

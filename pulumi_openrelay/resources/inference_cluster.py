@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
@@ -162,7 +162,7 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
         "POST", "/v1/clusters/{id}/terminate", waits_out={"INVALID_CLUSTER_STATE": 600.0}
     )
 
-    def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+    def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:
         if inputs.get("gpu_model_id") is not None and inputs.get("resource_size") is not None:
             yield "resource_size", "is for replicas without GPUs: leave it out, or gpu_model_id"
         if inputs.get("gpus_per_replica") is not None and inputs.get("gpu_model_id") is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
@@ -11,16 +11,12 @@ import pulumi
 from ..api.pages import Pages
 from ..errors import Conflict, Rejected
 from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Listed, Row, in_place
-from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
+from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, same_set, setting, updates
 from ..lifecycle.machine import PRICING, STATES, MachineKind, prices
 from .machine import Machine
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
-
-
-def _same_set(old: list[str], new: list[str]) -> bool:
-    return set(old) == set(new)
 
 
 def _shrinks(old: int, new: int) -> bool:
@@ -69,7 +65,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     API: `createVm`, `getVmDetail`, `terminateVm` and the operations named below.
     """
 
-    ssh_key_ids: InList[str] = updates(same=_same_set, min_length=1)
+    ssh_key_ids: InList[str] = updates(same=same_set, min_length=1)
     """The ids of the organization's SSH keys that it lets in: at least one. In place:
     `attachVmSshKey`, `detachVmSshKey`."""
     name: In[str | None] = replaces(default=None, min_length=1)
@@ -250,7 +246,7 @@ class VmKind(MachineKind, resource=Vm):
     asks_apart = True
     delete = Delete("POST", "/v1/vms/{id}/terminate")
 
-    def problems(self, inputs: Inputs, known: Any) -> Iterator[tuple[str, str]]:
+    def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:
         gpu = inputs.get("gpu_model_id") is not None or inputs.get("gpu_count") is not None
         if gpu and inputs.get("resource_size") is not None:
             yield "resource_size", "is for CPU VMs: leave it out, or gpu_model_id and gpu_count"
@@ -267,7 +263,7 @@ class VmKind(MachineKind, resource=Vm):
             yield "wait_for", "cannot be ssh where desired_state is stopped"
 
     def not_offered(
-        self, inputs: Inputs, known: Any, catalog: Catalog
+        self, inputs: Inputs, known: Callable[..., bool], catalog: Catalog
     ) -> Iterator[tuple[str, str]]:
         # The pricing is the catalog of the sizes. A GPU model that it does not have may be there
         # all the same, such as on a reserved node, unless it is the name of one.

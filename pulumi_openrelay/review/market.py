@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from ..caller import Direct
 from ..errors import OpenRelayError
-from ..lifecycle.service import RELAY
+from ..lifecycle.service import DYNAMIC, RELAY
 from ..lifecycle.session import Session
 from ..plugin import session
 from ..policies.account import read_balance, read_chips
 from ..policies.reading import INSTANCE, Balance, Chips
-from .plan import DYNAMIC, Plan
+from .plan import Plan
 
 SECONDS = 20.0
 

@@ -13,9 +13,8 @@ from typing import Any
 import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from ..lifecycle.declare import KINDS, Kind
-from ..lifecycle.service import OPENRELAY
+from ..lifecycle.service import DYNAMIC, OPENRELAY
 
-DYNAMIC = "pulumi-python:dynamic/"
 OWNER = f"{DYNAMIC}openrelay:Owner"
 
 

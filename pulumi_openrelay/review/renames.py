@@ -14,7 +14,7 @@ from .plan import Action, Mark, Plan, Step
 
 ALIKE = 0.75
 # Made of the resource's name or its stack's, or of prices: they say nothing about likeness.
-_OWN = ("name", "rate_cents_per_hour", "idempotency_key")
+_OWN = ("name", "rate_cents_per_hour")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..lifecycle.fields import Role
+from ..lifecycle.service import DYNAMIC
 from ..policies import Configuration, Level
 from ..policies.cost import BALANCE_RUNWAY, RunwaySettings, too_short
 from ..policies.message import Severity
@@ -37,7 +38,7 @@ from . import money
 from .capacity import Room
 from .clear import InClear
 from .findings import Effect, Reason
-from .plan import DYNAMIC, Action, Plan, Step
+from .plan import Action, Plan, Step
 from .renames import Rename
 from .words import forced, hours, rate, said
 

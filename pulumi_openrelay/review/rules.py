@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..lifecycle.service import DYNAMIC
 from ..policies import RULES, Configuration, Level, judge
 from ..policies import configuration as configurations
 from ..policies.exemptions import find as find_exemption
@@ -21,7 +22,7 @@ from ..policies.judge import today
 from ..policies.reading import UNKNOWN, Balance, Chips, NotEvaluated, Resource, Stack
 from .findings import Exemption, Reason
 from .market import Market
-from .plan import DYNAMIC, Mark, Plan, State
+from .plan import Mark, Plan, State
 from .preview import NotJudged
 
 T = TypeVar("T")

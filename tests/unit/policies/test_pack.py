@@ -15,14 +15,15 @@ from click.testing import CliRunner
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from pulumi_openrelay.cli import main
+from pulumi_openrelay.lifecycle.service import DYNAMIC
 from pulumi_openrelay.policies import RULES, Configuration, Exemption, Level
 from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration
 from pulumi_openrelay.policies.message import USED_EXEMPTIONS, Kind, Message, parse
 from pulumi_openrelay.policies.of_reviews import OF_REVIEWS
 from pulumi_openrelay.policies.pulumi_pack import policies
-from pulumi_openrelay.policies.reading import PREFIX, VM
+from pulumi_openrelay.policies.reading import VM
 
-URN = f"urn:pulumi:prod::shop::{PREFIX}{VM}::trainer"
+URN = f"urn:pulumi:prod::shop::{DYNAMIC}{VM}::trainer"
 
 
 def options() -> pulumi_policy.PolicyResourceOptions:
@@ -42,12 +43,12 @@ def said(
 
     if isinstance(policy, pulumi_policy.ResourceValidationPolicy):
         args = pulumi_policy.ResourceValidationArgs(
-            PREFIX + VM, proxied, URN, "trainer", options(), None, config
+            DYNAMIC + VM, proxied, URN, "trainer", options(), None, config
         )
         policy.validate(args, report)
     elif isinstance(policy, pulumi_policy.StackValidationPolicy):
         resource = pulumi_policy.PolicyResource(
-            PREFIX + VM, proxied, URN, "trainer", options(), None, None, [], {}
+            DYNAMIC + VM, proxied, URN, "trainer", options(), None, None, [], {}
         )
         policy.validate(pulumi_policy.StackValidationArgs([resource], config), report)
     return found
