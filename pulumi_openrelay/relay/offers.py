@@ -9,6 +9,8 @@ from .ask import ask
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
+    """The processor of a machine on offer."""
+
     model: str
     vcpu: int | None = None
 
@@ -40,6 +42,8 @@ class Lifetime:
 
 @dataclass(frozen=True, slots=True)
 class BillingMode:
+    """A way to pay for it: what a period costs."""
+
     mode: str
     period_seconds: int | None = None
     term_seconds: int | None = None
@@ -50,6 +54,8 @@ class BillingMode:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
+    """How many of it there are now."""
+
     state: str
     """`available`, `sold_out`, `unknown`, or a state that the API adds later."""
     count: int | None = None
