@@ -9,6 +9,7 @@ which the limiter of the client bounds.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ GRACE_SECONDS = 1.0
 class WireRequest:
     """What goes over the wire. The headers carry the key, so they never show in a repr.
 
-    answer_seconds: how long the answer may take.
+    answer_seconds: how long the answer may take. until: when, by the caller's clock, nobody waits
+    for it any longer.
     """
 
     method: str
@@ -47,6 +49,7 @@ class WireRequest:
     query: Mapping[str, str]
     body: bytes | None = field(repr=False)
     answer_seconds: float = ANSWER_SECONDS
+    until: float = math.inf
 
     @property
     def only_reads(self) -> bool:
@@ -95,7 +98,8 @@ class HttpxTransport:
         errand = _Errand(request)
         self._hand().put(errand)
         try:
-            caller.wait(CONNECT_SECONDS + request.answer_seconds + 5, errand.done)
+            longest = CONNECT_SECONDS + request.answer_seconds + 5
+            caller.wait(max(0.0, min(longest, request.until - caller.now())), errand.done)
         except Interrupted:
             if not request.only_reads:
                 errand.done.wait(GRACE_SECONDS)
@@ -104,7 +108,9 @@ class HttpxTransport:
         if errand.error is not None:
             raise errand.error
         if errand.answer is None:
-            raise AnswerLost("the API did not answer in time")
+            error = AnswerLost("the API did not answer in time")
+            error.out_of_time = caller.now() >= request.until
+            raise error
         return errand.answer
 
     def _hand(self) -> SimpleQueue[_Errand]:
