@@ -40,6 +40,7 @@ class Attempts:
         self._prefix = naming.prefix(self._owner, call.urn, call.name)
         self._replaced_id = session.history.own_id(call.urn)
         self._was = session.history.was(call.urn)
+        self._replaced_name = session.history.own_name(call.urn)
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
         self._organization: str | None = None
@@ -75,7 +76,8 @@ class Attempts:
         self._earlier = note
 
     def _has_my_name(self, row: Row) -> bool:
-        return str(self._kind.called(row)).startswith(self._prefix)
+        named = naming.is_of_resource(self._prefix, str(self._kind.called(row)))
+        return named and row["id"] not in self._session.history.anothers(self._call.urn)
 
     def _is_twin(self, row: Row) -> bool:
         return self._kind.twin(row, self._inputs)
@@ -87,12 +89,14 @@ class Attempts:
     def _was_never_recorded(self, row: Row) -> bool:
         """Whether it is certain that no state has recorded what has this resource's name: the
         record of what it was last tells all of its ids, and the note of a create that was cut off
-        what that has made. Without both, the program may have retained it.
+        what that has made. Without both, the program may have retained it. The recorded name itself
+        a program may have given to another, which no call has named yet.
 
         Of what shows its secret once, another of the same name always takes the place.
         """
         if self._was is not None:
-            return row["id"] not in self._was
+            called_alike = self._kind.called(row) == self._replaced_name
+            return row["id"] not in self._was and not called_alike
         if self._kind.shown_once and self._is_twin(row):
             return True
         note = self._earlier

@@ -395,7 +395,7 @@ class Maker(Attempts):
 
         A name that the program gave proves nothing where a key does: the key is asked again.
         """
-        generated = self._name.startswith(self._prefix)
+        generated = naming.is_of_resource(self._prefix, self._name)
         if self._kind.create.idempotent and not generated:
             return None
         # Where no key tells the API that a second create is the first, it may still be on its way.

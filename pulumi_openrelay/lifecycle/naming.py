@@ -30,6 +30,12 @@ def prefix(owner: str, urn: str, logical_name: str) -> str:
     return f"{stem}-{_owner_mark(owner)}{_digest(owner, urn)[:8]}-"
 
 
+def is_of_resource(prefix: str, name: str) -> bool:
+    """Whether the resource with this prefix chose the name. One that a program has built from it,
+    such as `<name>-data`, is another's."""
+    return re.fullmatch(f"{re.escape(prefix)}[0-9a-f]{{6}}", name) is not None
+
+
 def is_of_stack(owner: str, name: str) -> bool:
     """Whether a resource of this owner's stack chose the name."""
     return re.search(f"-{_owner_mark(owner)}[0-9a-f]{{8}}-[0-9a-f]{{6}}$", name) is not None

@@ -439,7 +439,8 @@ class Lifecycle:
     def _own(self, resource_id: str, outputs: Bag) -> None:
         """This is the resource's recorded id, so that a create of another knows it."""
         history = self.session.history
-        history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS))
+        name = outputs.get(self.kind.name_key)
+        history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS), name)
         if outputs.get("deletion_protection") is True:
             history.protected.add(self.call.urn)
         note = self._note(outputs)
@@ -500,7 +501,7 @@ class Lifecycle:
             if row["id"] in not_it or not kind.lives(row):
                 continue
             name = str(kind.called(row))
-            if row["id"] == note.made or name.startswith(prefix):
+            if row["id"] == note.made or naming.is_of_resource(prefix, name):
                 made.append(row["id"])
                 continue
             remote = Remote(self.session, kind, call, row["id"], new={})

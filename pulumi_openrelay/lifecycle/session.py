@@ -184,6 +184,7 @@ class History:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[str, str | None]] = {}
         self._was: dict[str, Sequence[str] | None] = {}
+        self._called: dict[str, str | None] = {}
         self._referred: dict[str, str] = {}
         self._declared: set[str] = set()
         self._names: dict[tuple[str, str], str] = {}
@@ -200,13 +201,19 @@ class History:
         self._making: dict[str, threading.Event] = {}
 
     def own(
-        self, urn: str, resource_id: str, mark: str | None, was: Sequence[str] | None = None
+        self,
+        urn: str,
+        resource_id: str,
+        mark: str | None,
+        was: Sequence[str] | None = None,
+        name: str | None = None,
     ) -> None:
         """diff was asked about this record, or create has made it. was: the ids that the resource
-        had before, None where its record does not tell."""
+        had before, name: the one that it has; None where its record does not tell."""
         with self._lock:
             self._own[urn] = (resource_id, mark)
             self._was[urn] = was
+            self._called[urn] = name
 
     def declare(self, urn: str) -> None:
         """The program declares this one as its own."""
@@ -272,6 +279,10 @@ class History:
         """All other ids that a state has recorded of it, as far as that is of any concern; None
         where nothing tells them."""
         return self._was.get(urn)
+
+    def own_name(self, urn: str) -> str | None:
+        """The recorded name; None where none is known."""
+        return self._called.get(urn)
 
     def anothers(self, urn: str) -> set[str]:
         """The ids that are known to be other resources' own."""

@@ -14,6 +14,7 @@ from pulumi_openrelay.errors import NotFound
 from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
+from ..simulation.engine import Declared
 from ..simulation.journal import Notes
 from .examples import EXAMPLES, KEYS
 from .support import (
@@ -951,3 +952,61 @@ def test_one_that_has_ended_in_the_very_answer_is_recorded_and_made_once(
     stack.refresh()
     stack.up(program(token, least=True))
     stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+class TestAMachineWhoseNameIsBuiltFromAnothers:
+    """The program reads the name of one, and gives another a name that is that and more, or that
+    alone; another stack may do so too."""
+
+    @pytest.mark.parametrize("suffix", ["-data", "c", "0"])
+    @pytest.mark.parametrize("demanded", [False, True], ids=["by diff", "on demand"])
+    def test_it_outlives_that_ones_replacements(
+        self, token: str, suffix: str, demanded: bool
+    ) -> None:
+        stack, other = built_from_anothers(token, suffix)
+        for changes in (one_replacement(token), {}):
+            wanted = program(token, least=True, **changes)
+            stack.up(wanted, target_replace=NAME if demanded else None)
+        stack.scheduler.clock.advance(60)
+        stack.world.advance()
+        assert stack.alive() == stack.recorded() | other.recorded()
+        assert not [line for line in stack.engine.warnings if other.record().id in line]
+
+    def test_it_is_not_told_of_where_a_call_has_named_it(self, token: str) -> None:
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        name = stack.record().outputs["name"]
+        both = program(token, least=True, **one_replacement(token))
+        both["other"] = Declared(token, {**program(token, least=True)[NAME].inputs, "name": name})
+        stack.up({**program(token, least=True), "other": both["other"]})
+        stack.engine.warnings.clear()
+
+        stack.up(both, target_replace=NAME)
+
+        assert not [line for line in stack.engine.warnings if stack.record("other").id in line]
+        stack.assert_nothing_lost()
+
+
+def built_from_anothers(token: str, suffix: str) -> tuple[Stack, Stack]:
+    """A stack, and another whose machine has the name of that one's and a suffix."""
+    stack = Stack(token)
+    stack.up(program(token, least=True))
+    other = Stack(token, "other", beside=stack)
+    name = f"{stack.record().outputs['name']}{suffix}"
+    other.up(resolved(stack, program(token, least=True, name=name)))
+    return stack, other
+
+
+def test_a_machine_of_the_very_name_of_anothers_outlives_that_ones_replacements() -> None:
+    """It may be what an attempt has left, or what another stack has given that name."""
+    stack, other = built_from_anothers(VM, "")
+    for changes in (one_replacement(VM), {}):
+        stack.engine.warnings.clear()
+        stack.up(program(VM, least=True, **changes))
+        (told,) = stack.engine.warnings
+        assert "is left as it is, because a state may have recorded it" in told
+        assert other.record().id in told
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    assert stack.alive() == stack.recorded() | other.recorded()

@@ -26,6 +26,14 @@ SHAPE = {"gpu_count": 1, "gpu_model_id": "g"}
 EXAMPLES = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
+@pytest.mark.parametrize("built", ["x{}", "{}-data", "{}c", "{}0", "{}\n", "X{}"])
+def test_what_a_program_builds_from_a_name_is_not_the_resources_own(built: str) -> None:
+    prefix = naming.prefix(OWNER_ID, URN, "trainer")
+    name = prefix + naming.suffix(OWNER_ID, URN, SHAPE, None)
+    assert naming.is_of_resource(prefix, name)
+    assert not naming.is_of_resource(prefix, built.format(name))
+
+
 class TestNoReleaseRenamesAnything:
     """A state of any release finds its machines in any later one. These values never change."""
 
