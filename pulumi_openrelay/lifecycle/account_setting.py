@@ -50,7 +50,7 @@ class SettingLifecycle(Lifecycle):
         try:
             self._claim()
             outputs[BEFORE] = self._found(remote, inputs)
-            self.session.history.own(call.urn, SINGLETON, mark)
+            self.session.history.create(call.urn, SINGLETON, mark)
             self._change(remote, self._not_in_create(inputs))
             return SINGLETON, self._settled(remote, outputs)
         except Exception as error:

@@ -33,6 +33,7 @@ class AlikeMaker(Maker):
     def find_or_make(self) -> tuple[Row, str | None]:
         with self._session.history.alone(self._kind.likeness(self._inputs), self._call):
             self._before = self._rows(self._call.now())
+            self._take_up_answered()
             note = self._earlier
             row = self._left_by_name()
             if row is None and note is not None:
@@ -44,7 +45,7 @@ class AlikeMaker(Maker):
                 if note is None:
                     self._warn_of_alikes()
                 row = self._make_noted()
-            self._session.history.own(self._call.urn, str(row["id"]), None)
+            self._session.history.create(self._call.urn, str(row["id"]), None)
         return row, found
 
     def end_twins(self, resource_id: str) -> None:

@@ -38,15 +38,22 @@ class Attempts:
         self._inputs = inputs
         self._owner = str(inputs.get(OWNER))
         self._prefix = naming.prefix(self._owner, call.urn, call.name)
-        self._replaced_id = session.history.own_id(call.urn)
+        self._replaced_id = session.history.replaced_id(call.urn)
         self._was = session.history.was(call.urn)
         self._replaced_name = session.history.own_name(call.urn)
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
+        answer = session.history.answered(call.urn)
+        self._answered = answer.id if answer is not None and answer.own else None
+        """What a create of this very operation has made, which the engine has not recorded."""
+        if self._earlier is not None and self._answered == self._earlier.made is not None:
+            self._earlier = replace(self._earlier, recorded=False)
         self._organization: str | None = None
         """Whose key this run has, where the service has organizations."""
         self._spent = {self._replaced_id}
         """Ids of what is not what is to be made, though a repeated key may answer with it."""
+        self._gone = {self._replaced_id}
+        """Ids of what counts as gone, though a list may still show it."""
         self.left: list[Row] = []
         """What earlier attempts made, which is ended once the new one stands: after a
         `--target-replace`, no call has named the recorded one before, and it is one of these."""
@@ -76,6 +83,8 @@ class Attempts:
         self._earlier = note
 
     def _has_my_name(self, row: Row) -> bool:
+        if row["id"] == self._answered:
+            return True
         named = naming.is_of_resource(self._prefix, str(self._kind.called(row)))
         return named and row["id"] not in self._session.history.anothers(self._call.urn)
 
@@ -94,6 +103,8 @@ class Attempts:
 
         Of what shows its secret once, another of the same name always takes the place.
         """
+        if row["id"] == self._answered:
+            return True
         if self._was is not None:
             called_alike = self._kind.called(row) == self._replaced_name
             return row["id"] not in self._was and not called_alike
@@ -105,6 +116,11 @@ class Attempts:
         if row["id"] in note.left or note.recorded:
             return row["id"] in note.left
         return row["id"] == note.made or self._came_of(replace(note, made=None), row)
+
+    def is_own(self, row: Row) -> bool:
+        """Whether it is certain that attempts at this resource have made it, just now, and that no
+        state has recorded it."""
+        return self._was_never_recorded(row) and self._is_young(row)
 
     def _came_of(self, note: Note, row: Row) -> bool:
         """Whether the create that the note is about may have made it."""
@@ -249,18 +265,18 @@ def end_left(remote: Remote) -> None:
             return
     except Conflict as error:
         if kind.bills:
-            raise _not_ended(remote.id, error) from error
+            raise not_ended(remote.id, error) from error
         why = error.what
     except Interrupted:
         raise
     except OpenRelayError as error:
-        raise _not_ended(remote.id, error) from error
+        raise not_ended(remote.id, error) from error
     caller.warn(
         f"another {kind.noun} of this resource is left as it is: {remote.id} ({why}); if no state "
         f"records it, end it unless somebody needs it"
     )
 
 
-def _not_ended(resource_id: str, error: OpenRelayError) -> OpenRelayError:
+def not_ended(resource_id: str, error: OpenRelayError) -> OpenRelayError:
     what = f"an earlier one of this resource could not be ended: {resource_id}: {error.what}"
     return OpenRelayError(what, error.advice)

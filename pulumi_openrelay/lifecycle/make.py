@@ -23,7 +23,7 @@ from ..errors import (
     Unreachable,
 )
 from . import naming
-from .attempts import Attempts
+from .attempts import Attempts, not_ended
 from .declare import facts, made_at
 from .diff import diff
 from .fields import OWNER
@@ -75,6 +75,7 @@ class Maker(Attempts):
         kind, name = self._kind, self._name
         self._looked = self._api_time()
         self._before = self._rows(self._call.now())
+        self._take_up_answered()
         row = self._left_by_name() or self._left_unseen()
         # By now the list shows what the note was about; of one of this name, more is told below.
         if self._earlier is not None:
@@ -110,6 +111,28 @@ class Maker(Attempts):
             return made, None
         self._tell_of_own(made)
         return made, "own"
+
+    def _take_up_answered(self) -> None:
+        """What a create of this operation has answered with before is there to be gone on with,
+        whether or not a list shows it; what is of no use is ended."""
+        made, kind = self._answered, self._kind
+        if made is None:
+            return
+        if (kind.token, made) not in self._session.history.ended:
+            remote = self._remote(made)
+            row = remote.find(self._call.now()) or remote.find_again()
+            if row is not None and kind.lives(row):
+                row = {**row, "id": made}
+                if kind.is_of_use(row):
+                    self._before = {**self._before, made: row}
+                    return
+                self._refuse_protected(row)
+                try:
+                    self._end(made)
+                except OpenRelayError as error:
+                    raise not_ended(made, error) from error
+        self._spent.add(made)
+        self._gone.add(made)
 
     def _was_there(self, made: Row) -> bool:
         """Whether what a create has answered with was made by an earlier one of the same key, and
@@ -152,7 +175,8 @@ class Maker(Attempts):
 
     def _shows(self, note: Note) -> bool:
         """Whether the list shows what the note names, or one of a name that the program gave."""
-        return note.made in self._before or any(
+        known = {*self._before, self._answered} - {None}
+        return note.made in known or any(
             self._is_twin(row) and not self._has_my_name(row) and row["id"] not in note.before
             for row in self._living()
         )
@@ -164,7 +188,7 @@ class Maker(Attempts):
 
     def _living(self) -> list[Row]:
         rows = self._before.values()
-        return [row for row in rows if self._kind.lives(row) and row["id"] != self._replaced_id]
+        return [row for row in rows if self._kind.lives(row) and row["id"] not in self._gone]
 
     def end_twins(self, resource_id: str) -> None:
         """End what an earlier try has made after all; where the name does not tell that, warn."""
@@ -417,7 +441,7 @@ class Maker(Attempts):
             rows = self._rows(self._call.now())
             self._refuse_beside_replaced(rows, error)
             living = [r for r in rows.values() if self._kind.lives(r)]
-            living = [r for r in living if r["id"] != self._replaced_id]
+            living = [r for r in living if r["id"] not in self._gone]
             for row in living:
                 own = self._has_my_name(row) and self._is_twin(row)
                 if own and self._kind.is_of_use(row):

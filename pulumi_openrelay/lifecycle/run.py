@@ -56,6 +56,7 @@ from .make import Maker
 from .record import Bag, Record, without_none
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
+from .session import Answer
 from .unknown import has_unknown
 from .unrecorded import may_be_unrecorded
 
@@ -187,17 +188,20 @@ class Lifecycle:
             row, found = maker.find_or_make()
         except Exception as error:
             reason = self._reason(error)
+            self._answer_again(reason)
             raise Failed(
                 sentences.not_created(kind.noun, call.name, reason, asked=maker.asked)
             ) from error
         remote = Remote(self.session, kind, call, str(row["id"]), new=inputs, fresh=found is None)
         mark = secrets.token_hex(4)
-        self.session.history.own(call.urn, remote.id, mark)
+        own = found is None
+        self.session.history.create(call.urn, remote.id, mark)
         # After `--target-replace` what it finds may be the recorded one.
         served = found == "adopted" or (found is not None and kind.may_have_served(row))
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         outputs[WAS] = maker.ids_before(remote.id)
         try:
+            own = own or (found == "own" and maker.is_own(row))
             outputs |= {**self.record.facts(row), **self._whose()}
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
@@ -228,6 +232,7 @@ class Lifecycle:
             failed = kind.states is not None and outputs.get("status") in kind.states.failed
             if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
+            self.session.history.answer(call.urn, Answer(remote.id, inputs, outputs, own))
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error
             maker.hand_over(remote.id)
@@ -576,6 +581,16 @@ class Lifecycle:
         return sentences.sentence(
             kind.noun, call.name, reason.what, holds, f"{RETRY} to make another"
         )
+
+    def _answer_again(self, reason: OpenRelayError) -> None:
+        """Raise FailedRecorded with what a create of this operation has answered with before, if
+        that is not ended: the engine asks again, and records the last answer alone."""
+        history, urn = self.session.history, self.call.urn
+        answer = history.answered(urn)
+        if answer is None or (self.kind.token, answer.id) in history.ended:
+            return
+        said = sentences.created(self.kind.noun, self.call.name, answer.id, reason)
+        raise FailedRecorded(said, answer.id, answer.outputs, answer.inputs)
 
     def _set_deadline(self) -> None:
         self.call.deadline = self.call.now() + (self.call.timeout or self.kind.create_seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,20 @@ class Session:
         return organization
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a create that failed has told the engine of what exists.
+
+    own: whether it is certain that the resource's own creates have made it and that no state
+    records it yet.
+    """
+
+    id: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    own: bool
+
+
 class History:
     """What this operation has learned of each resource, by URN: the id that is its own.
 
@@ -185,6 +200,9 @@ class History:
         self._own: dict[str, tuple[str, str | None]] = {}
         self._was: dict[str, Sequence[str] | None] = {}
         self._called: dict[str, str | None] = {}
+        self._created: dict[str, str | None] = {}
+        """What was recorded before this operation's first create of each, by its URN."""
+        self._answers: dict[str, Answer] = {}
         self._referred: dict[str, str] = {}
         self._declared: set[str] = set()
         self._names: dict[tuple[str, str], str] = {}
@@ -208,12 +226,30 @@ class History:
         was: Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
-        """diff was asked about this record, or create has made it. was: the ids that the resource
-        had before, name: the one that it has; None where its record does not tell."""
+        """A call has named this record. was: the ids that the resource had before, name: the one
+        that it has; None where its record does not tell."""
         with self._lock:
             self._own[urn] = (resource_id, mark)
             self._was[urn] = was
             self._called[urn] = name
+            self._created.pop(urn, None)
+            self._answers.pop(urn, None)
+
+    def create(self, urn: str, resource_id: str, mark: str | None) -> None:
+        """A create has made or found this one, and what it was asked to replace stays that."""
+        with self._lock:
+            self._created.setdefault(urn, self._own.get(urn, (None, None))[0])
+            self._own[urn] = (resource_id, mark)
+
+    def answer(self, urn: str, answer: Answer) -> None:
+        """A create fails with this. The engine asks once more where an error hook of the program
+        says so, and records the last answer alone."""
+        with self._lock:
+            self._answers[urn] = answer
+
+    def answered(self, urn: str) -> Answer | None:
+        """What a create of this operation has failed with, and no other call has named since."""
+        return self._answers.get(urn)
 
     def declare(self, urn: str) -> None:
         """The program declares this one as its own."""
@@ -272,8 +308,13 @@ class History:
         return urn in self._unprotected
 
     def own_id(self, urn: str) -> str | None:
-        """The recorded id, where a call has named it; a create that follows replaces it."""
+        """Its id, as a call has named it, or a create has made or found it."""
         return self._own.get(urn, (None, None))[0]
+
+    def replaced_id(self, urn: str) -> str | None:
+        """The recorded id that a create replaces, where a call has named it."""
+        with self._lock:
+            return self._created[urn] if urn in self._created else self.own_id(urn)
 
     def was(self, urn: str) -> Sequence[str] | None:
         """All other ids that a state has recorded of it, as far as that is of any concern; None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,8 @@ class Declared:
     timeout: float = 0.0
     retain: bool = False
     """`retain_on_delete`: no delete is called."""
+    retries: int = 0
+    """How often an error hook of the program asks for a failed create once more."""
 
     @property
     def needs(self) -> set[str]:
@@ -303,15 +306,22 @@ class _Operation:
         owner, urn, watcher = self.engine.owner, life.call.urn, self.engine.watcher
         if watcher is not None:
             watcher.begins(owner, urn, replaces)
-        try:
-            resource_id, outputs = life.create(dict(inputs))
-        except FailedRecorded as failure:
-            resource_id, outputs, inputs = failure.id, failure.outputs, _wired(failure.inputs)
-            errors = [str(failure)]
-        except Failed:
-            if watcher is not None and not self.process.orphaned:
-                watcher.fails(owner, urn)
-            raise
+        for _ in range(declared.retries):
+            with suppress(Failed):
+                resource_id, outputs = life.create(dict(inputs))
+                break
+            self._goes_on()
+            life = self._life(name, declared.kind, declared.timeout)
+        else:
+            try:
+                resource_id, outputs = life.create(dict(inputs))
+            except FailedRecorded as failure:
+                resource_id, outputs, inputs = failure.id, failure.outputs, _wired(failure.inputs)
+                errors = [str(failure)]
+            except Failed:
+                if watcher is not None and not self.process.orphaned:
+                    watcher.fails(owner, urn)
+                raise
         if old is not None:
             old.delete = True
         kind, needs = declared.kind, declared.needs
