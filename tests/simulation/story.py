@@ -335,6 +335,7 @@ class Story:
         for thing in re.findall(rf"{perhaps_recorded}([^,;]+)", told) if self.kills else ():
             if thing in alive and thing not in self.strangers.keys() | recorded:
                 self._end_behind(thing)
+        alive = self._alive()
         for machine in {
             *re.findall(r"another VM of the name .*? exists \(([^,]+),", told),
             *self.doubted,
@@ -384,7 +385,10 @@ class Story:
                 program[name] = replace(program[name], inputs=protected)
         if rng.random() < 0.7:
             program["hook"] = Declared("openrelay:Webhook", {"url": "http://127.0.0.1:9/hook"})
-        return {**program, **self.account.program(number)}
+        program = {**program, **self.account.program(number)}
+        # Error hooks that ask for a failed create again.
+        rng = random.Random(f"hooks {self.seed} {number}")
+        return {n: replace(one, retries=rng.choice((0, 0, 1, 2))) for n, one in program.items()}
 
     def _vm(self, program: Program) -> dict[str, Any]:
         rng = self.rng
