@@ -247,7 +247,7 @@ def test_a_setting_has_one_id_and_no_other(monkeypatch: pytest.MonkeyPatch, what
     ("what", "path", "nothing", "name"),
     [
         ("model-allowlist", "/v2/customer/model-allowlist", {"model_allowlist": None}, "models"),
-        ("account-settings", "/v2/customer/profile", {}, "warning_threshold"),
+        ("account-settings", "/v2/customer/profile", {"customer_id": "c"}, "warning_threshold"),
     ],
 )
 def test_a_setting_that_is_not_set_is_refused_in_one_sentence(
