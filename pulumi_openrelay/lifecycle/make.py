@@ -534,7 +534,7 @@ class Maker(Attempts):
         made = self._remote(row["id"]).made_at(row) if as_asked else None
         if made is None:
             return None if as_asked else False
-        return self._note.first - CLOCK_SECONDS <= made <= self._api_time() + CLOCK_SECONDS
+        return made >= self._note.first - CLOCK_SECONDS
 
     def _perhaps_anothers(self, rows: Sequence[Row]) -> OpenRelayError:
         ids = ", ".join(sorted(row["id"] for row in rows))
