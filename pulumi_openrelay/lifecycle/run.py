@@ -213,7 +213,8 @@ class Lifecycle:
             maker.end_twins(remote.id)
             self._set_deadline()
             changed = self._differs(remote) if found else self._not_in_create(inputs)
-            if changed and remote.fresh and kind.states is not None:
+            starts = remote.fresh or not kind.may_have_served(remote.seen)
+            if changed and starts and kind.states is not None:
                 remote.wait(kind.states.running)
             self._change(remote, changed)
             settled = self._settled(remote, outputs, row)

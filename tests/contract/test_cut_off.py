@@ -37,6 +37,25 @@ def test_a_stop_that_was_refused_after_the_create_is_asked_for_again() -> None:
     assert stack.up(wanted) == []
 
 
+def test_what_a_killed_create_made_is_stopped_once_it_is_up_and_not_while_it_starts() -> None:
+    stack, statuses = Stack(VM), list[str]()
+    stack.death = Death(create_request(VM, least=True), after_the_work=True)
+    assert failure(stack, program(VM, least=True)) is not None
+    stack.death = None
+    (made,) = stack.alive()
+    handle = stack.world.handle
+
+    def handled(request: Request) -> Answer:
+        if request.path.endswith("/stop"):
+            statuses.append(stack.world.call("GET", f"/v1/vms/{made}").json()["status"])
+        return handle(request)
+
+    answer_by(stack, handled)
+    stack.up(program(VM, least=True, desired_state="stopped"))
+    assert statuses == ["running"]
+    assert stack.alive() == {made} == {stack.record().id}
+
+
 def test_a_webhook_that_could_not_be_switched_off_is_switched_off_by_the_next_up() -> None:
     stack, wanted = Stack(HOOK), program(HOOK, least=True, enabled=False)
     stack.world.faults.status(403, "POST", "/toggle$")
