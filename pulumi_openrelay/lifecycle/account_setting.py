@@ -114,9 +114,6 @@ class SettingLifecycle(Lifecycle):
             ) from error
         self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
 
-    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
-        """A note of a setting is about itself: there is no other."""
-
     def _is_ours(self, remote: Remote, name: str) -> bool:
         """Whether it is as this stack has recorded it, or has asked for when it was cut off, or the
         API does not tell; warns where it is something else than before this stack had it."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config import REVIEW_KEY
@@ -51,14 +51,13 @@ from .fields import (
     Role,
 )
 from .guard import Guard
-from .journal import Note
 from .make import Maker
+from .noted import Noted
 from .record import Bag, Record, without_none
-from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote, condition, describe, gone
+from .remote import CATALOG_SECONDS, Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
 from .session import Answer
 from .unknown import has_unknown
-from .unrecorded import may_be_unrecorded
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -87,6 +86,7 @@ class Lifecycle:
         self.call = DiscreetCall(call, kind, session.client.secrets)
         self.guard = Guard(kind, session, self.call)
         self.record = Record(kind, self.call)
+        self.noted = Noted(kind, session, self.call)
 
     # Check reads the catalog, where the kind has one, once in an operation; diff makes no request.
 
@@ -157,7 +157,7 @@ class Lifecycle:
         for remark in changes.remarks:
             self.call.warn(remark)
         if not changes.replaces:
-            self._warn_of_note(resource_id, old_outputs)
+            self.noted.warn(resource_id, old_outputs)
         deletes_first = bool(changes.replaces) and self.kind.deletes_first(old_inputs, news)
         if deletes_first:
             self.call.warn(
@@ -385,12 +385,7 @@ class Lifecycle:
             if (kind.token, left) not in self.session.history.ended:
                 self._warn_of_left(left)
         if self.session.history.own_id(call.urn) in (None, resource_id):
-            note = self._note_beside(resource_id, outputs)
-            if note is not None and note.made is not None and note.recorded:
-                self.session.history.recorded_beside.add((kind.token, note.made))
-            elif self._note(outputs) is not None:
-                self._warn_of_note(resource_id, outputs)
-                self.session.journal.forget(str(outputs.get(OWNER)), call.urn)
+            self.noted.is_ended(resource_id, outputs)
 
     # Steps of the above
 
@@ -449,72 +444,7 @@ class Lifecycle:
         history.own(self.call.urn, resource_id, outputs.get(MADE), outputs.get(WAS), name)
         if outputs.get("deletion_protection") is True:
             history.protected.add(self.call.urn)
-        note = self._note(outputs)
-        if note is not None and (resource_id not in note.before or resource_id == note.made):
-            # What it is about is recorded (the key of a create may be answered with what was
-            # there); what is still to be ended, no call names to a create.
-            owner, journal = str(outputs.get(OWNER)), self.session.journal
-            if outputs.get(LEFT):
-                left = tuple(outputs[LEFT])
-                journal.write(owner, self.call.urn, replace(note, left=left, recorded=True))
-            else:
-                journal.forget(owner, self.call.urn)
-
-    def _note(self, outputs: Bag) -> Note | None:
-        """What this machine knows of a create of this resource that may not be recorded."""
-        if not self.kind.noted:
-            return None
-        note = self.session.journal.read(str(outputs.get(OWNER)), self.call.urn)
-        return None if note is None or note.is_anothers(outputs.get(ORGANIZATION)) else note
-
-    def _note_beside(self, resource_id: str, outputs: Bag) -> Note | None:
-        """The note of a create in place of the recorded one, None where there is none."""
-        note = self._note(outputs)
-        if note is None or resource_id not in note.before or resource_id == note.made:
-            return None
-        return note
-
-    def _warn_of_note(self, resource_id: str, outputs: Bag) -> None:
-        """Warn of what a create that was cut off may have made in place of the recorded one."""
-        note = self._note_beside(resource_id, outputs)
-        if note is None:
-            return
-        which = f": {note.made}" if note.made else ""
-        if not self.kind.alike:
-            made = self._made_unrecorded(note, outputs)
-            if made is not None and not made:
-                self.session.journal.forget(str(outputs.get(OWNER)), self.call.urn)
-                return
-            which = f": {', '.join(made)}" if made else which
-        self.call.warn(
-            f"an earlier run was cut off while it made another {self.kind.noun} in place of "
-            f"{resource_id}{which}; end that one if it is there and nobody needs it"
-        )
-
-    def _made_unrecorded(self, note: Note, outputs: Bag) -> list[str] | None:
-        """What the create has made that the note is about: ids, and "perhaps" where only a name
-        tells that the program gave; None where that cannot be told yet."""
-        kind, call = self.kind, self.call
-        prefix = naming.prefix(str(outputs.get(OWNER)), call.urn, call.name)
-        call.deadline = call.now() + CATALOG_SECONDS
-        try:
-            rows = self.session.rows(call, kind.listed, self.session.read_since(call))[0]
-        except OpenRelayError:
-            return None
-        made: list[str] = []
-        not_it = {*note.before, *self.session.history.anothers(call.urn)}
-        for row in rows.values():
-            if row["id"] in not_it or not kind.lives(row):
-                continue
-            name = str(kind.called(row))
-            if row["id"] == note.made or naming.is_of_resource(prefix, name):
-                made.append(row["id"])
-                continue
-            remote = Remote(self.session, kind, call, row["id"], new={})
-            if may_be_unrecorded(remote, row, note):
-                made.append(f"perhaps {name} ({row['id']})")
-        settled = note.last + SETTLE_SECONDS < self.session.client.time(call)
-        return made if made or settled else None
+        self.noted.is_recorded(resource_id, outputs)
 
     def _end_left(self, remote: Remote, outputs: Bag) -> None:
         """End what the create that this update goes on with has left to be ended, unless the
