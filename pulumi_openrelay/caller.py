@@ -12,14 +12,11 @@ from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 
-LAST_LOOK_SECONDS = 5.0
-
 
 class Caller(Protocol):
     """What a request or a wait needs of the call that it serves.
 
-    deadline: when, by `now()`, nothing is repeated or waited for any longer, but the answer to what
-    changes something, and to a last look.
+    deadline: when, by `now()`, nothing is repeated or waited for any longer.
     """
 
     deadline: float
@@ -51,12 +48,6 @@ class Caller(Protocol):
     def warn(self, text: str) -> None:
         """Leave a warning in the diagnostics of the resource."""
         ...
-
-
-def gives_up(caller: Caller) -> float:
-    """When, by its clock, it waits no longer for what is only read: at its deadline, though a look
-    that begins just before it, or later, has a few seconds of its own."""
-    return max(caller.deadline, caller.now() + LAST_LOOK_SECONDS)
 
 
 class Call(Caller, Protocol):

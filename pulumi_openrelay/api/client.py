@@ -25,7 +25,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..caller import gives_up
 from ..errors import (
     RETRY,
     AnswerLost,
@@ -162,14 +161,12 @@ class Client:
             query=request.query,
             body=None if request.body is None else json.dumps(request.body).encode(),
         )
-        if wire.only_reads:
-            wire = replace(wire, until=gives_up(caller))
         tries, doubted = 0, False
         try:
             while True:
                 tries += 1
                 try:
-                    with self._limiter.turn(caller, wire.until):
+                    with self._limiter.turn(caller):
                         if request.slow:
                             left = max(ANSWER_SECONDS, caller.deadline - caller.now())
                             wire = replace(wire, answer_seconds=min(left, LONGEST_ANSWER_SECONDS))

@@ -7,14 +7,13 @@ more for each request that the API takes. So it settles where the API refuses th
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import RETRY, ApiError, Interrupted, RateLimited, Unreachable
+from ..errors import RETRY, ApiError, Interrupted, RateLimited
 
 if TYPE_CHECKING:
     from ..caller import Caller
@@ -43,14 +42,13 @@ class Limiter:
         self._not_before = 0.0
 
     @contextmanager
-    def turn(self, caller: Caller, until: float = math.inf) -> Iterator[None]:
-        """Wait for a turn to send one request, and have it until the block ends. until: when, by
-        the caller's clock, it is waited for no longer.
+    def turn(self, caller: Caller) -> Iterator[None]:
+        """Wait for a turn to send one request, and have it until the block ends.
 
-        Raises Interrupted, Unreachable where none came until then, or RateLimited where the API
-        asked for a longer wait than the caller's deadline, or our patience, allows.
+        Raises Interrupted, or RateLimited where the API asked for a longer wait than the caller's
+        deadline, or our patience, allows.
         """
-        entered = self._enter(caller, until)
+        entered = self._enter(caller)
         error: Exception | None = None
         try:
             yield
@@ -66,7 +64,7 @@ class Limiter:
                     self._heed(error, entered, caller.now())
                 self._admit()
 
-    def _enter(self, caller: Caller, until: float) -> int:
+    def _enter(self, caller: Caller) -> int:
         """Wait; the round in which the request is sent."""
         place = threading.Event()
         try:
@@ -83,9 +81,7 @@ class Limiter:
                         self._under_way += 1
                         return self._round
                     else:
-                        freed, pause = place, min(1.0, until - caller.now())
-                        if pause <= 0:
-                            raise _too_busy()
+                        freed, pause = place, 1.0
                         self._queue(place)
                 caller.wait(pause, freed)
         finally:
@@ -110,14 +106,6 @@ class Limiter:
     def _admit(self) -> None:
         for _ in range(min(int(self._limit) - self._under_way, len(self._waiting))):
             self._waiting.popleft().set()
-
-
-def _too_busy() -> Unreachable:
-    error = Unreachable(
-        "the API answers too slowly: what was asked before took all the time there was", RETRY
-    )
-    error.out_of_time = True
-    return error
 
 
 def _too_long(pause: float) -> RateLimited:

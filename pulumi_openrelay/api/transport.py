@@ -9,7 +9,6 @@ which the limiter of the client bounds.
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 from collections.abc import Mapping
@@ -39,8 +38,7 @@ GRACE_SECONDS = 1.0
 class WireRequest:
     """What goes over the wire. The headers carry the key, so they never show in a repr.
 
-    answer_seconds: how long the answer may take. until: when, by the caller's clock, nobody waits
-    for it any longer.
+    answer_seconds: how long the answer may take.
     """
 
     method: str
@@ -49,7 +47,6 @@ class WireRequest:
     query: Mapping[str, str]
     body: bytes | None = field(repr=False)
     answer_seconds: float = ANSWER_SECONDS
-    until: float = math.inf
 
     @property
     def only_reads(self) -> bool:
@@ -98,8 +95,7 @@ class HttpxTransport:
         errand = _Errand(request)
         self._hand().put(errand)
         try:
-            longest = CONNECT_SECONDS + request.answer_seconds + 5
-            caller.wait(max(0.0, min(longest, request.until - caller.now())), errand.done)
+            caller.wait(CONNECT_SECONDS + request.answer_seconds + 5, errand.done)
         except Interrupted:
             if not request.only_reads:
                 errand.done.wait(GRACE_SECONDS)
@@ -108,9 +104,7 @@ class HttpxTransport:
         if errand.error is not None:
             raise errand.error
         if errand.answer is None:
-            error = AnswerLost("the API did not answer in time")
-            error.out_of_time = caller.now() >= request.until
-            raise error
+            raise AnswerLost("the API did not answer in time")
         return errand.answer
 
     def _hand(self) -> SimpleQueue[_Errand]:

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..caller import gives_up
-from ..errors import AnswerLost, Interrupted, OpenRelayError
+from ..errors import Interrupted, OpenRelayError
 
 if TYPE_CHECKING:
     from ..caller import Caller
@@ -79,11 +78,8 @@ class Shared(Generic[T]):
                 return self._lead(running, caller, gather=self._gather if company else 0.0)
             # A fetch that has not begun yet will begin after `since`, so its outcome counts for us.
             counts = running.began is None or running.began >= since
-            until = gives_up(caller)
             while not running.done.is_set():
-                if caller.now() >= until:
-                    raise _too_slow()
-                caller.wait(min(60.0, until - caller.now()), running.done)
+                caller.wait(60.0, running.done)
             if counts and running.error is not None and not _is_its_own(running, caller):
                 raise running.error
 
@@ -114,12 +110,6 @@ class Shared(Generic[T]):
             with self._lock:
                 self._running = None
             running.done.set()
-
-
-def _too_slow() -> AnswerLost:
-    error = AnswerLost("the API did not answer in time")
-    error.out_of_time = True
-    return error
 
 
 def _is_its_own(fetch: _Fetch, caller: Caller) -> bool:

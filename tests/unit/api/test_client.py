@@ -15,7 +15,7 @@ from pulumi_openrelay.api.client import Client, Request, fill
 from pulumi_openrelay.api.limiter import LONGEST_RETRY_AFTER
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.api.transport import WireAnswer, WireRequest
-from pulumi_openrelay.caller import LAST_LOOK_SECONDS, Caller
+from pulumi_openrelay.caller import Caller
 from pulumi_openrelay.errors import (
     AnswerLost,
     ApiError,
@@ -91,24 +91,6 @@ class TestBackoff:
             api.send(GET, hand)
         assert hand.waits == [0.5, 1.0]
         assert len(wire.sent) == 3
-
-    @pytest.mark.parametrize(
-        ("method", "deadline", "until"),
-        [
-            ("GET", 1100.0, 1100.0),
-            ("GET", 1000.1, 1000.0 + LAST_LOOK_SECONDS),
-            ("GET", 900.0, 1000.0 + LAST_LOOK_SECONDS),
-            ("POST", 1100.0, math.inf),
-            ("DELETE", 900.0, math.inf),
-        ],
-    )
-    def test_what_only_reads_is_given_up_at_the_deadline_and_a_change_never_is(
-        self, method: str, deadline: float, until: float
-    ) -> None:
-        """A last look, just before the deadline or later, has a moment all the same."""
-        api, wire = client(OK)
-        api.send(Request(method, "/v1/things"), Hand(deadline=deadline))
-        assert wire.sent[0].until == until
 
     def test_what_succeeds_at_last_is_answered_as_if_nothing_had_been(self) -> None:
         api, wire = client(AWAY, refusal(503), LOST, refusal(429), OK)

@@ -11,7 +11,7 @@ from pulumi_openrelay.api.limiter import LONGEST_RETRY_AFTER
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller
-from pulumi_openrelay.errors import Interrupted, RateLimited, Unreachable
+from pulumi_openrelay.errors import Interrupted, RateLimited
 
 from ...simulation.network import SimulatedCall
 from ...simulation.scheduler import Process, Scheduler
@@ -175,21 +175,6 @@ def test_a_wait_beyond_ones_deadline_is_told_at_once_to_whoever_comes_later() ->
     with pytest.raises(RateLimited, match="20 s"):
         api.send(GET, Hand(deadline=1019.0))
     assert len(wire.sent) == 1
-
-
-def test_nobody_waits_for_a_turn_to_read_beyond_the_deadline() -> None:
-    class Hangs:
-        def send(self, request: WireRequest, caller: Caller) -> WireAnswer:
-            del request, caller
-            late = Hand(deadline=1030.0)
-            with pytest.raises(Unreachable, match="answers too slowly") as error:
-                sender.send(GET, late)
-            assert error.value.out_of_time
-            assert late.seconds == 1030.0
-            return OK
-
-    sender = Client(URL, OpenRelay(OPENRELAY), Hangs(), max_retries=9, max_concurrent_requests=1)
-    assert sender.send(GET, Hand()) == {"id": "1"}
 
 
 def test_a_wait_beyond_all_patience_is_told_to_everybody() -> None:

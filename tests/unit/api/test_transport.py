@@ -177,22 +177,6 @@ def test_a_redirect_is_an_answer_and_not_followed() -> None:
         assert TRANSPORT.send(request(url), Caller()).status == 302
 
 
-def test_a_request_that_hangs_is_left_when_its_time_is_up() -> None:
-    caller, hangs = Caller(), threading.Event()
-
-    def hang(_connection: socket.socket) -> None:
-        hangs.wait(20)
-
-    with server(hang) as url:
-        began = time.monotonic()
-        with pytest.raises(AnswerLost, match="in time") as late:
-            TRANSPORT.send(replace(request(url), until=caller.now() + 0.2), caller)
-        took = time.monotonic() - began
-        hangs.set()
-    assert late.value.out_of_time
-    assert took < 5  # and not the minute that an answer may take
-
-
 @pytest.mark.parametrize(("method", "sent"), [("GET", False), ("POST", True)])
 def test_an_interrupt_leaves_a_request_that_hangs_at_once(method: str, sent: bool) -> None:
     caller, hangs = Caller(), threading.Event()

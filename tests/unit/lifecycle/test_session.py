@@ -6,13 +6,11 @@ import threading
 import time
 from functools import partial
 
-import pytest
-
 from pulumi_openrelay.api.client import Client, Request
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller, Direct
-from pulumi_openrelay.errors import AnswerLost, Unreachable
+from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.lifecycle.declare import Listed
 from pulumi_openrelay.lifecycle.session import FRESH_SECONDS, History, Session
 from pulumi_openrelay.lifecycle.shared import Shared, Snapshot
@@ -137,18 +135,6 @@ def test_whoever_has_more_time_than_the_one_who_asked_for_all_asks_again() -> No
     hurried, *patient = asks(scheduler, shared, 5.0, 60.0, 60.0)
     assert isinstance(hurried, Unreachable)
     assert patient == [None, None]
-
-
-def test_nobody_waits_beyond_the_own_deadline_for_what_another_reads() -> None:
-    def hangs(_caller: object) -> str:
-        late = Hand(deadline=1030.0)
-        with pytest.raises(AnswerLost, match="in time"):
-            shared.get(late, since=float("-inf"))
-        assert late.seconds == 1030.0
-        return "here"
-
-    shared = Shared(hangs)
-    assert shared.get(Hand(), since=float("-inf")).value == "here"
 
 
 def test_those_who_have_as_much_time_share_one_failure() -> None:
