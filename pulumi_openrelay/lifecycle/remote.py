@@ -200,8 +200,13 @@ class Remote:
         told = {self.kind.service.wire("created_at"): recorded} if recorded else self.seen
         made = made_at(self.kind, told)
         if made is None:
-            return self.fresh or bool(self.recorded)
+            return self.fresh or (self.kind.bills and bool(self.recorded))
         return self.session.client.time(self.caller) - made < UNLISTED_SECONDS
+
+    def _may_not_show_yet(self) -> bool:
+        """Whether it bills, and has only just begun to start, as far as it was ever seen."""
+        seen = self.seen or self.recorded
+        return self.kind.bills and self._is_new() and not self.kind.may_have_served(seen)
 
     def find(self, since: float) -> Row | None:
         """Its detail, or its row of the list where there is none; None where the API has it not."""
@@ -270,7 +275,7 @@ class Remote:
                 patience, advice = SETTLE_SECONDS, error.advice
                 if self._is_listed_alive():
                     shown = f"lists it as {describe(self.seen)}"
-                elif self.kind.bills and self._is_new() and caller.now() < began + UNLISTED_SECONDS:
+                elif self._may_not_show_yet() and caller.now() < began + UNLISTED_SECONDS:
                     patience, advice = UNLISTED_SECONDS, RETRY
                     shown = "may not show it yet, since it was just made"
                     caller.report(f"the API {shown}: asking again")

@@ -3,6 +3,8 @@ does not do again what was done."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pulumi_openrelay.emulator import Answer, Request
@@ -174,9 +176,9 @@ class TestADiskWhoseResizeHasLostItsAnswer:
     STOPPED = program(VM, least=True, desired_state="stopped", disk_size_gb=400)
     RUNNING = program(VM, least=True, disk_size_gb=400)
 
-    def lost(self, status: int, answers: int = 1) -> Stack:
+    def lost(self, status: int, answers: int = 1, **refusal: str) -> Stack:
         """A stopped VM, and an API that loses so many answers to a resize, of which an update asks
-        for three."""
+        for three, and refuses it after that."""
         stack = Stack(VM)
         stack.up(program(VM, least=True, desired_state="stopped"))
         handle, asked = stack.world.handle, []
@@ -187,7 +189,7 @@ class TestADiskWhoseResizeHasLostItsAnswer:
             asked.append(request)
             if len(asked) <= answers:
                 return Answer(204, drop=True)
-            return Answer(status, body=b'{"error": "It only grows."}')
+            return Answer(status, body=json.dumps({"error": "It only grows.", **refusal}).encode())
 
         answer_by(stack, handled)
         return stack
@@ -210,6 +212,16 @@ class TestADiskWhoseResizeHasLostItsAnswer:
         assert "restartVm" in stack.up(self.RUNNING)
         assert stack.record().outputs["status"] == "running"
         assert stack.up(self.RUNNING) == []
+
+    def test_a_refusal_for_another_reason_does_not_count(self, status: int) -> None:
+        stack = self.lost(status, code="VM_SHAPE_NOT_PLACEABLE")
+        for _ in range(2):
+            assert "VM_SHAPE_NOT_PLACEABLE" in str(failure(stack, self.STOPPED))
+
+    def test_nor_does_one_of_a_machine_that_is_not_stopped(self, status: int) -> None:
+        stack = self.lost(status)
+        stack.another_hand({"status": "running"})
+        assert "It only grows" in str(failure(stack, self.STOPPED))
 
     def test_another_size_is_refused_as_it_is(self, status: int) -> None:
         stack = self.lost(status, answers=3)

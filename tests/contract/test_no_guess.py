@@ -176,16 +176,21 @@ def test_a_machine_that_may_not_show_yet_stays_recorded_where_there_is_no_time_t
     assert stack.alive() == stack.recorded() == made
 
 
-def test_the_end_of_a_machine_that_is_gone_is_waited_for_while_it_is_new_and_no_longer() -> None:
-    for age, most in (0.0, 125.0), (3600.0, 5.0):
-        stack = Stack(VM)
-        stack.up(program(VM, least=True))
-        stack.scheduler.clock.advance(age)
-        stack.remove()
-        began = stack.scheduler.clock.seconds
-        stack.destroy()
-        assert stack.recorded() == set()
-        assert stack.scheduler.clock.seconds - began < most
+@pytest.mark.parametrize(
+    ("wait_for", "age", "most"),
+    [("none", 0.0, 125.0), ("none", 3600.0, 5.0), ("running", 0.0, 5.0)],
+)
+def test_the_end_of_a_machine_that_is_gone_is_waited_for_only_while_it_starts_and_is_new(
+    wait_for: str, age: float, most: float
+) -> None:
+    stack = Stack(VM)
+    stack.up(program(VM, least=True, wait_for=wait_for))
+    stack.scheduler.clock.advance(age)
+    stack.remove()
+    began = stack.scheduler.clock.seconds
+    stack.destroy()
+    assert stack.recorded() == set()
+    assert stack.scheduler.clock.seconds - began < most
 
 
 def test_what_the_api_does_not_know_by_its_id_at_first_is_recorded_as_it_is_in_the_end() -> None:
