@@ -96,8 +96,8 @@ class Resource(_Declared):
         if parent is not None:
             if module or name or declared:
                 raise pulumi.RunError(
-                    f"{cls.__name__} is a {parent.__name__} and makes one: it has no module, name "
-                    "or properties of its own"
+                    f"{cls.__name__} makes what {parent.__name__} does: it has no module, name or "
+                    "properties of its own"
                 )
             module, _, name = cls.token.partition(":")
         super().__init_subclass__(module=module, name=name, **keywords)

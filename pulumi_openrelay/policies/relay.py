@@ -34,22 +34,9 @@ class KeyBudgetSettings(Settings):
     )
 
 
-def _relay_models(stack: Stack, settings: ModelSettings) -> Iterator[Problem]:
+def _relay_models(resource: Resource, settings: ModelSettings) -> Iterator[str]:
     if settings.modes is None and settings.sources is None:
-        if any(stack.of_type(RELAY_KEY, MODEL_ALLOWLIST, INFERENCE_CHECK)):
-            raise NotConfigured("modes", "sources")
-        return
-    for resource in stack.of_type(MODEL_ALLOWLIST, INFERENCE_CHECK):
-        try:
-            for text in _others(resource, settings):
-                yield Problem(text, resource)
-        except NotEvaluated as why:
-            yield Problem.unknown(why, resource)
-    yield from _relay_allowlist(stack, settings)
-
-
-def _others(resource: Resource, settings: ModelSettings) -> Iterator[str]:
-    """What an allowlist or a check says of models that are not allowed."""
+        raise NotConfigured("modes", "sources")
     name, models = _models(resource)
     if models is None:
         yield f"{name} is not set: every source and mode may be used"
@@ -84,7 +71,7 @@ def _relay_allowlist(stack: Stack, _: Settings) -> Iterator[Problem]:
     for key in stack.of_type(RELAY_KEY):
         try:
             if key.texts("model_restrictions") is None:
-                yield Problem("it may use every model: the stack has no allowlist", key)
+                yield Problem(_EVERY_MODEL, key)
             else:
                 yield Problem(_EITHER_WAY, key, Kind.NOT_EVALUATED, _ALLOWLIST)
         except NotEvaluated as why:
@@ -95,16 +82,20 @@ _EITHER_WAY = (
     "not evaluated: the API does not say whether model_restrictions are the models that the key "
     "may use, or those that it may not"
 )
-_ALLOWLIST = "declare a relay.ModelAllowlist"
+_EVERY_MODEL = (
+    "it may use every model, unless another stack has set the account's allowlist: this one "
+    "declares none"
+)
+_ALLOWLIST = "declare a relay.ModelAllowlist, or exempt the key where another stack has it"
 
-RELAY_MODELS = StackRule(
+RELAY_MODELS = ResourceRule(
     name="relay-models",
     description="Relay's models are of the sources and modes that are allowed.",
     severity=Severity.HIGH,
     framework=nist("SA-9", "External System Services"),
-    remediation=f"{_ALLOWLIST}, and name models of allowed sources and modes alone: "
-    "mode.source.model",
+    remediation="name models of allowed sources and modes alone: mode.source.model",
     settings=ModelSettings,
+    types=(MODEL_ALLOWLIST, INFERENCE_CHECK),
     check=_relay_models,
 )
 RELAY_KEY_BUDGET = ResourceRule(

@@ -65,6 +65,8 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
             while row.get("created_at") == then and now < note.last + SETTLE_SECONDS:
                 call.wait(2.0)  # what was cut off may still do its work
                 row, now = account.look(), account.session.client.time(call)
+            if row.get("created_at") != then:
+                return  # it did
         if self._was_rotated(account, row, then, now):
             return
         found = {"rotation": new, "created_at": row.get("created_at")}

@@ -131,7 +131,8 @@ class WebhookKind(Kind, resource=Webhook):
 
     def noticed(self, old: Inputs, now: Inputs) -> Iterator[str]:
         secret, prefix = now.get("secret"), now.get("secret_prefix")
-        if None in (secret, prefix) or prefix == old.get("secret_prefix"):
+        # Of one just made, a list that lags behind may tell the prefix of the one before.
+        if None in (secret, prefix) or secret != old.get("secret"):
             return
         if not str(secret).startswith(str(prefix).rstrip(".\u2026*")):
             yield (

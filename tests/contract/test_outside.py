@@ -278,9 +278,11 @@ def test_a_signing_secret_that_another_hand_has_made_anew_is_told_by_a_refresh()
     path = f"/v1/orgs/{organization}/webhooks/{stack.record().id}/regenerate-secret"
     answer = stack.world.call("POST", path)
     assert answer.status == 200, answer.body
-    stack.refresh()
-    told = "".join(stack.engine.warnings)
-    assert f"which begins with {answer.json()['secretPrefix']}" in told
+    for _ in range(2):  # for as long as it is so
+        stack.engine.warnings.clear()
+        stack.refresh()
+        told = "".join(stack.engine.warnings)
+        assert f"which begins with {answer.json()['secretPrefix']}" in told
     assert stack.record().outputs["secret"] == secret  # a list may lag behind: nothing is dropped
     assert stack.up(program(hook)) == []
 

@@ -48,7 +48,7 @@ def test_a_class_of_a_program_makes_what_its_parent_does() -> None:
 
 
 def test_a_class_of_a_program_that_would_be_another_kind_is_refused_where_it_stands() -> None:
-    said = "^{} is a Vm and makes one: it has no module, name or properties of its own$"
+    said = "^{} makes what Vm does: it has no module, name or properties of its own$"
     with pytest.raises(pulumi.RunError, match=said.format("Named")):
 
         class Named(Vm, module="acme", name="Named"):

@@ -11,13 +11,12 @@ import pulumi_openrelay.relay  # noqa: F401 - declares its kinds
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.policies import RULES, ResourceRule, Rule, judge
 from pulumi_openrelay.policies.message import format as write
-from pulumi_openrelay.policies.reading import INFERENCE_CHECK, MODEL_ALLOWLIST, Resource, Stack
+from pulumi_openrelay.policies.reading import Resource, Stack
 
 from .cases import CASES, RICH
 
 MARK = "hunter2-7f3a"
-OF_ONE = {each for rule in RULES if isinstance(rule, ResourceRule) for each in rule.types}
-TYPES = sorted({*OF_ONE, MODEL_ALLOWLIST, INFERENCE_CHECK})
+TYPES = sorted({each for rule in RULES if isinstance(rule, ResourceRule) for each in rule.types})
 DECLARED = {name for kind in KINDS.values() for name, field in kind.fields.items() if field.secret}
 SHAPES: dict[str, Any] = {
     "env_vars": {"TOKEN": MARK},

@@ -269,6 +269,21 @@ class TestTheWebhookSecret:
                 return
         pytest.fail("an operation of more than 9 requests")
 
+    def test_killed_once_it_was_rotated_it_is_not_again_days_later(self) -> None:
+        stack = account()
+        stack.up(one("WebhookSecret", rotation=1))
+        stack.scheduler.clock.advance(60)
+        stack.death = Death(3, after_the_work=True)
+        with contextlib.suppress(OperationFailed):
+            stack.up(one("WebhookSecret", rotation=2))
+        stack.death = None
+        rotated = secrets(stack)
+        assert len(rotated) == 2
+        stack.scheduler.clock.advance(2 * 86400)
+        assert stack.up(one("WebhookSecret", rotation=2)) == []
+        assert secrets(stack)[0] == rotated[0] == stack.record().outputs["secret"]
+        assert stack.engine.warnings == []
+
     def test_a_rotation_that_failed_before_it_was_done_can_be_taken_back(self) -> None:
         stack = account()
         stack.up(one("WebhookSecret", rotation=1))
