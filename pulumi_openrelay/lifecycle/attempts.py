@@ -99,23 +99,25 @@ class Attempts:
         """Whether it is certain that no state has recorded what has this resource's name: the
         record of what it was last tells all of its ids, and the note of a create that was cut off
         what that has made. Without both, the program may have retained it. The recorded name itself
-        a program may have given to another, which no call has named yet.
+        a program may have given to another, which no call has named yet: of what has that, only the
+        note is certain.
 
         Of what shows its secret once, another of the same name always takes the place.
         """
         if row["id"] == self._answered:
             return True
+        note = self._earlier
+        noted = note is not None and (
+            row["id"] in note.left or (row["id"] == note.made and not note.recorded)
+        )
         if self._was is not None:
             called_alike = self._kind.called(row) == self._replaced_name
-            return row["id"] not in self._was and not called_alike
+            return row["id"] not in self._was and (noted or not called_alike)
         if self._kind.shown_once and self._is_twin(row):
             return True
-        note = self._earlier
-        if note is None:
-            return False
-        if row["id"] in note.left or note.recorded:
-            return row["id"] in note.left
-        return row["id"] == note.made or self._came_of(replace(note, made=None), row)
+        if note is None or note.recorded or noted:
+            return noted
+        return self._came_of(replace(note, made=None), row)
 
     def is_own(self, row: Row) -> bool:
         """Whether it is certain that attempts at this resource have made it, just now, and that no

@@ -176,6 +176,31 @@ def test_what_a_create_made_that_was_interrupted_is_ended_where_no_engine_record
     stack.assert_nothing_lost()
 
 
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_what_a_killed_create_made_is_ended_though_what_took_its_place_is_called_alike(
+    token: str,
+) -> None:
+    """Of two creates of the same inputs, neither of which was recorded before, the names are the
+    same; the second one failed too, and could not end what the first one left."""
+    stack, wanted = Stack(token), program(token, least=True)
+    stack.script({"type": "fail"})
+    stack.death = Death(create_request(token, least=True), after_the_work=True)
+    assert failure(stack, wanted) is not None
+    stack.death = None
+    (left,) = stack.alive()
+    stack.scheduler.clock.advance(20)
+    stack.script({"type": "fail"})
+    assert "it has failed" in str(failure(stack, wanted))
+    assert stack.alive() == {left, stack.record().id}
+
+    stack.up(wanted)
+
+    stack.scheduler.clock.advance(60)
+    stack.world.advance()
+    stack.assert_nothing_lost()
+    assert not [line for line in stack.engine.warnings if left in line]
+
+
 def test_protection_keeps_nothing_from_being_made_beside_what_only_the_list_still_shows() -> None:
     stack, gone = forgotten(VM, seconds=60)
     stack.world.settings.change({"list_lag_seconds": 30.0})
