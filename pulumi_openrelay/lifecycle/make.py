@@ -15,6 +15,7 @@ from ..errors import (
     ApiError,
     Conflict,
     Interrupted,
+    MachineGone,
     NoCapacity,
     OpenRelayError,
     RateLimited,
@@ -32,6 +33,7 @@ from .remote import (
     LOOKS_AFTER_A_LOST_ANSWER,
     SETTLE_SECONDS,
     Patience,
+    Remote,
     condition,
     describe,
 )
@@ -114,13 +116,18 @@ class Maker(Attempts):
 
     def _take_up_answered(self) -> None:
         """What a create of this operation has answered with before is there to be gone on with,
-        whether or not a list shows it; what is of no use is ended."""
-        made, kind = self._answered, self._kind
-        if made is None:
+        whether or not a list shows it; what is of no use is ended. Raises OpenRelayError where it
+        may not show yet."""
+        answer, kind = self._session.history.answered(self._call.urn), self._kind
+        if answer is None or not answer.own:
             return
+        made = answer.id
         if (kind.token, made) not in self._session.history.ended:
-            remote = self._remote(made)
+            session, call, inputs, old = self._session, self._call, self._inputs, answer.outputs
+            remote = Remote(session, kind, call, made, new=inputs, old=old, fresh=True)
             row = remote.find(self._call.now()) or remote.find_again()
+            if row is None and remote.is_new():
+                raise MachineGone("the API does not show it", RETRY)
             if row is not None and kind.lives(row):
                 row = {**row, "id": made}
                 if kind.is_of_use(row):

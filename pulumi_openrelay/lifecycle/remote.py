@@ -88,7 +88,7 @@ class Remote:
         self.old = self.recorded = old or {}
         """As far as it was looked at since, `old` is what it is now; `recorded` is not."""
         self.fresh = fresh
-        """True for one that was made by this very call."""
+        """True for one that was made by this very call, or by the one that it repeats."""
         self.sent = False
         """True once a request has changed it, or may have."""
         self.changing: frozenset[str] = frozenset()
@@ -178,7 +178,7 @@ class Remote:
         A list may miss a thing while others come and go, and an answer come of a server that lags
         behind; two in a row do not. It may be longer where the thing was just made.
         """
-        until = self.caller.now() + (SETTLE_SECONDS if self._is_new() else 0.0)
+        until = self.caller.now() + (SETTLE_SECONDS if self.is_new() else 0.0)
         while True:
             self.caller.report("the API does not show it: looking again")
             self.caller.wait(2.0)
@@ -193,7 +193,7 @@ class Remote:
             )
         return None
 
-    def _is_new(self) -> bool:
+    def is_new(self) -> bool:
         """Whether it was made so shortly ago that the API may not show it yet, or its record does
         not tell."""
         recorded = self.recorded.get("created_at")
@@ -206,7 +206,7 @@ class Remote:
     def _may_not_show_yet(self) -> bool:
         """Whether it bills, and has only just begun to start, as far as it was ever seen."""
         seen = self.seen or self.recorded
-        return self.kind.bills and self._is_new() and not self.kind.may_have_served(seen)
+        return self.kind.bills and self.is_new() and not self.kind.may_have_served(seen)
 
     def find(self, since: float) -> Row | None:
         """Its detail, or its row of the list where there is none; None where the API has it not."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.emulator import Answer, Request
+
 from .support import (
     KINDS,
     MACHINES,
@@ -17,10 +19,13 @@ from .support import (
     OperationFailed,
     Program,
     Stack,
+    answer_by,
     create_of,
     failure,
+    on_answer,
     one_replacement,
     program,
+    without_dates,
 )
 
 VM, CLUSTER, INSTANCE = "openrelay:Vm", "openrelay:InferenceCluster", "relay:Instance"
@@ -35,9 +40,31 @@ def hooked(token: str, *, retries: int = 2, timeout: float = 0.0, **changes: Any
 
 
 def made(stack: Stack) -> int:
-    """How many there ever were of the kind."""
+    """How many this stack ever made of the kind."""
     table = stack.world.service.behind_the_back[stack.example.table].kind
-    return len(stack.world.store.table(table))
+    return len(stack.world.store.table(table).keys() - stack.strangers)
+
+
+def show_late(stack: Stack, seconds: float) -> None:
+    """Let the API show what is new only so much later, and refuse the first look at it."""
+    handle, born, looks = stack.world.handle, dict[str, float](), list[str]()
+    stack.world.settings.change({"list_lag_seconds": seconds})
+    table = stack.world.service.behind_the_back[stack.example.table].kind
+
+    def handled(request: Request) -> Answer:
+        answer, now = handle(request), stack.scheduler.clock()
+        for new in stack.world.store.table(table).keys() - stack.strangers:
+            born.setdefault(new, now)
+        if request.method != "GET" or not born:
+            return answer
+        looks.append(request.path)
+        if len(looks) == 1:
+            return replace(answer, status=403, body=b'{"error": "Not allowed."}')
+        if any(one in request.path and now < since + seconds for one, since in born.items()):
+            return replace(answer, status=404, body=b'{"error": "Not found."}')
+        return answer
+
+    answer_by(stack, handled)
 
 
 def settle(stack: Stack) -> None:
@@ -195,6 +222,39 @@ def test_what_shows_its_secret_once_is_made_anew(token: str) -> None:
     asked = stack.up(hooked(token))
     assert len([operation for operation in asked if operation.startswith("create")]) == 2
     assert any(stack.record().outputs.get(secret) for secret in ("secret", "key"))
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 15.0, 25.0])
+@pytest.mark.parametrize("token", [*MACHINES, *SHOWN_ONCE])
+def test_what_the_api_does_not_show_yet_is_never_doubled(
+    token: str, seconds: float, dated: bool
+) -> None:
+    stack = Stack(token)
+    show_late(stack, seconds)
+    if not dated:
+        without_dates(stack, ".")
+        created = KINDS[token].create.path.rpartition("}")[2]
+        on_answer(stack, created, lambda body: body.pop("createdAt", None))
+    stack.up(hooked(token))
+    assert made(stack) == 1 or token in SHOWN_ONCE
+    settle(stack)
+    stack.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("token", [*MACHINES, *SHOWN_ONCE])
+def test_what_no_look_shows_stays_recorded_and_is_gone_on_with_once_it_shows(token: str) -> None:
+    stack = Stack(token)
+    show_late(stack, 100.0)
+    said = str(failure(stack, hooked(token)))
+    assert f"the API does not show it; it was {stack.record().id}; run `pulumi up` again" in said
+    assert made(stack) == 1
+    settle(stack)
+    settle(stack)
+    stack.assert_nothing_lost()
+    stack.up(hooked(token))
+    assert made(stack) == 1
     stack.assert_nothing_lost()
 
 
