@@ -52,7 +52,7 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
     provider = Provider(kind.token)
-    secret = {field.name for field in kind.fields.values() if field.secret}
+    secret = {field.name for field in kind.secrets}
     told = {**reading.outputs, **kind.asked(reading.outputs)}
     given = {
         field.name: told[field.name]

@@ -61,7 +61,7 @@ class Provider(ResourceProvider):
         # The engine would show the value of a property that a failure names, a secret one too.
         failures = [CheckFailure("", f"{name} {reason}") for name, reason in problems]
         # A transform may have put a secret in clear in the place of what the program gave.
-        secret = [field.name for field in self._kind().fields.values() if field.secret]
+        secret = [field.name for field in self._kind().secrets]
         return CheckResult(unplain(inputs, secret), failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:

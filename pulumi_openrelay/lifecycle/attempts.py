@@ -44,8 +44,9 @@ class Attempts:
         self._earlier = session.journal.read(self._owner, call.urn)
         """What is noted of an earlier create that was cut off."""
         answer = session.history.answered(call.urn)
-        self._answered = answer.id if answer is not None and answer.own else None
+        self._answer = answer if answer is not None and answer.own else None
         """What a create of this very operation has made, which the engine has not recorded."""
+        self._answered = self._answer.id if self._answer is not None else None
         if self._earlier is not None and self._answered == self._earlier.made is not None:
             self._earlier = replace(self._earlier, recorded=False)
         self._organization: str | None = None

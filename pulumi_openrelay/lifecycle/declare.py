@@ -176,6 +176,7 @@ class Kind:
     resource: ClassVar[type[Any]]
     fields: ClassVar[Mapping[str, Field]]
     free_texts: ClassVar[tuple[str, ...]]
+    secrets: ClassVar[tuple[Field, ...]]
     steps: ClassVar[tuple[tuple[frozenset[str], Step], ...]]
 
     def __init_subclass__(cls, resource: type[Any] | None = None) -> None:
@@ -187,6 +188,7 @@ class Kind:
         cls.service = SERVICES[resource.token.partition(":")[0]]
         cls.fields = resource.fields
         cls.free_texts = tuple(f.name for f in cls.fields.values() if f.free_text)
+        cls.secrets = tuple(f for f in cls.fields.values() if f.secret)
         cls.steps = tuple(
             (step.changes, step) for step in vars(cls).values() if hasattr(step, "changes")
         )

@@ -27,8 +27,8 @@ class DiscreetCall:
 
     def __init__(self, call: Call, kind: Kind, secrets: Sequence[str] = ()) -> None:
         self._call = call
-        self._names = [field.name for field in kind.fields.values() if field.secret]
-        self._wires = [field.wire for field in kind.fields.values() if field.secret]
+        self._names = [field.name for field in kind.secrets]
+        self._wires = [field.wire for field in kind.secrets]
         self._secrets = set(_texts(list(secrets)))
         self.urn = call.urn
         self.name = call.name

@@ -118,8 +118,8 @@ class Maker(Attempts):
         """What a create of this operation has answered with before is there to be gone on with,
         whether or not a list shows it; what is of no use is ended. Raises OpenRelayError where it
         may not show yet."""
-        answer, kind = self._session.history.answered(self._call.urn), self._kind
-        if answer is None or not answer.own:
+        answer, kind = self._answer, self._kind
+        if answer is None:
             return
         made = answer.id
         if (kind.token, made) not in self._session.history.ended:

@@ -33,7 +33,8 @@ def prefix(owner: str, urn: str, logical_name: str) -> str:
 def is_of_resource(prefix: str, name: str) -> bool:
     """Whether the resource with this prefix chose the name. One that a program has built from it,
     such as `<name>-data`, is another's."""
-    return re.fullmatch(f"{re.escape(prefix)}[0-9a-f]{{6}}", name) is not None
+    # Asked of each row of a list: what has the prefix is few.
+    return name.startswith(prefix) and re.fullmatch("[0-9a-f]{6}", name[len(prefix) :]) is not None
 
 
 def is_of_stack(owner: str, name: str) -> bool:

@@ -58,7 +58,6 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
         if None in (old, new):
             return  # its first value, or none any more
         row, now = account.look(), account.session.client.time(call)
-        then = account.recorded.get("created_at")
         made = noted.get("made") in (None, row.get("created_at"))
         if note is not None and noted.get("rotation") == new and made:
             then = noted.get("created_at")
@@ -67,7 +66,7 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
                 row, now = account.look(), account.session.client.time(call)
             if row.get("created_at") != then:
                 return  # it did
-        if self._was_rotated(account, row, then, now):
+        if self._was_rotated(account, row, now):
             return
         found = {"rotation": new, "created_at": row.get("created_at")}
         note = Note(account.kind.token, now, now, before=(account.id,), found=found)
@@ -84,10 +83,11 @@ class WebhookSecretKind(Kind, resource=WebhookSecret):
             owner, call.urn, replace(note, found={**found, "made": row.get("created_at")})
         )
 
-    def _was_rotated(self, account: Remote, row: Row, then: object, now: float) -> bool:
-        """Whether the secret that was made at `then` is the previous one by now, and valid, so that
-        a rotation would end it. now: seconds since the epoch, by the API's clock."""
-        since, until = row.get("created_at"), row.get("previous_valid_until")
+    def _was_rotated(self, account: Remote, row: Row, now: float) -> bool:
+        """Whether the recorded secret is the previous one by now, and valid, so that a rotation
+        would end it. now: seconds since the epoch, by the API's clock."""
+        then, since = account.recorded.get("created_at"), row.get("created_at")
+        until = row.get("previous_valid_until")
         # An end that cannot be read may be one to come.
         if then in (None, since) or until is None or (epoch(until) or now) < now:
             return False
