@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, Any]
 Row = Mapping[str, Any]
+Rows = Mapping[str, Row]
 Catalog = Mapping[str, Any]
 Step = Callable[[Any, "Remote"], None]
 Reader = Callable[[Any], Any]
@@ -59,6 +60,21 @@ class Listed:
     query: tuple[tuple[str, str], ...] = ()
     key: str = "id"
     missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What another list tells of things of a kind, and their own does not: a refresh then reads
+    that list once, and asks nothing about each of them.
+
+    listed: the other list. of: whether it may tell of one that has these recorded outputs. tell:
+    from the rows of the things' own list and of the other, what `Kind.actual` would say of each, by
+    id; of those alone of which it is certain.
+    """
+
+    listed: Listed
+    of: Callable[[Inputs], bool]
+    tell: Callable[[Rows, Rows], Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,8 @@ class Kind:
     which a setting of the account has not."""
     asks_apart: ClassVar[bool] = False
     """True where `actual` needs the id alone, so that a refresh asks while others read the list."""
+    told_by: ClassVar[Telling | None] = None
+    """Another list that may tell what `actual` asks for; None: none does."""
     states: ClassVar[States | None] = None
     """None: it is ready as soon as it is made."""
     create_seconds: ClassVar[float] = 60.0
@@ -244,6 +262,10 @@ class Kind:
         """Facts that neither list nor detail give, by property name: one request more at most."""
         del remote
         return {}
+
+    def is_told(self, outputs: Inputs) -> bool:
+        """Whether another list may tell them of what has these recorded outputs."""
+        return self.told_by is not None and self.told_by.of(outputs)
 
     def priced(self, remote: Remote, now: Inputs) -> dict[str, Any]:
         """What it bills, by property name, where the catalog alone tells. now: all that is known of

@@ -313,13 +313,13 @@ class Lifecycle:
         remote = Remote(self.session, kind, self.call, resource_id, new=inputs, old=outputs)
         try:
             self.guard.refuse_foreign(outputs)
-            actual = self._asked_ahead(remote) if outputs and kind.asks_apart else None
+            actual = self._asked_ahead(remote) if outputs else None
             now = self._read(remote, outputs)
             if now is None:
                 self.session.history.protected.discard(self.call.urn)
                 return None
             now = self.record.clean(now)  # an earlier release may have recorded what it should not
-            actual = kind.actual(remote) if actual is None else actual
+            actual = self._apart(remote) if actual is None else actual
             now |= {**self.record.news(now, actual), **self._whose()}
             now |= kind.priced(remote, now)
             if (
@@ -603,16 +603,29 @@ class Lifecycle:
         return outputs
 
     def _asked_ahead(self, remote: Remote) -> Bag | None:
-        """What no list tells of what is probably there, asked while one call reads the list; None
-        where it cannot be told, which the list may explain."""
-        since = self.session.read_since(self.call)
+        """What its own list does not tell of what is probably there, asked while one call reads the
+        list; None where another list may tell it, or where it cannot be told, which the list may
+        explain."""
+        kind, since = self.kind, self.session.read_since(self.call)
         try:
-            self.session.begin_rows(self.call, self.kind.listed, since)
-            return self.kind.actual(remote)
+            if kind.is_told(remote.old):
+                self.session.begin_told(self.call, kind, since)
+            elif kind.asks_apart:
+                self.session.begin_rows(self.call, kind.listed, since)
+                return kind.actual(remote)
         except Interrupted:
             raise
         except OpenRelayError:
-            return None
+            pass
+        return None
+
+    def _apart(self, remote: Remote) -> Bag:
+        """What its own list does not tell: what another list does, or what it must be asked for."""
+        told: Row | None = None
+        if self.kind.is_told(remote.old):
+            since = self.session.read_since(self.call)
+            told = self.session.told(self.call, self.kind, since).get(remote.id)
+        return self.kind.actual(remote) if told is None else dict(told)
 
     def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
         """The outputs as they are now, None where it is gone. The detail is asked for only where

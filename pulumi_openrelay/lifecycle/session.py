@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ..api.client import Client, Request
 from ..api.pages import read_all
 from ..errors import Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
-from .declare import Listed
+from .declare import Listed, Row
 from .journal import Journal, NoteFiles
 from .shared import Shared
 
 if TYPE_CHECKING:
     from ..caller import Caller
+    from .declare import Kind
 
 GATHER_SECONDS = 0.02
 FRESH_SECONDS = 30.0
 """How old a list may be that a refresh reads from."""
+TELLING_SECONDS = 5.0
+"""How long a refresh tries to read another list, which it can do without."""
 
 Rows = dict[str, dict[str, Any]]
 
@@ -46,6 +49,7 @@ class Session:
         self.history = History()
         self._lock = threading.Lock()
         self._lists: dict[Listed, Shared[Rows]] = {}
+        self._told: dict[str, Shared[Mapping[str, Row]]] = {}
         self._changed = float("-inf")
         self._offers: dict[str, Shared[Any]] = {}
         self._given_organization = organization_id
@@ -108,6 +112,37 @@ class Session:
     def begin_rows(self, caller: Caller, listed: Listed, since: float) -> None:
         """Read the list for `rows` to come, unless another call does so already."""
         self._list(listed).begin(caller, since)
+
+    def told(self, caller: Caller, kind: Kind, since: float) -> Mapping[str, Row]:
+        """What another list tells of each of a kind's things, by id; nothing where that list cannot
+        be read."""
+        return self._telling(kind).get(caller, since).value
+
+    def begin_told(self, caller: Caller, kind: Kind, since: float) -> None:
+        """Read both lists for `told` to come, unless other calls do so already."""
+        self.begin_rows(caller, kind.listed, since)
+        self._telling(kind).begin(caller, since)
+
+    def _telling(self, kind: Kind) -> Shared[Mapping[str, Row]]:
+        with self._lock:
+            if kind.token not in self._told:
+                self._told[kind.token] = Shared(partial(self._tell, kind))
+            return self._told[kind.token]
+
+    def _tell(self, kind: Kind, caller: Caller) -> Mapping[str, Row]:
+        assert kind.told_by is not None  # noqa: S101 - nobody asks for it otherwise
+        since, deadline = self.read_since(caller), caller.deadline
+        caller.deadline = min(deadline, caller.now() + TELLING_SECONDS)
+        try:
+            others, _ = self.rows(caller, kind.told_by.listed, since)
+        except Interrupted:
+            raise
+        except OpenRelayError:
+            return {}
+        finally:
+            caller.deadline = deadline
+        own, _ = self.rows(caller, kind.listed, since)
+        return kind.told_by.tell(own, others)
 
     def _list(self, listed: Listed) -> Shared[Rows]:
         with self._lock:

@@ -107,9 +107,18 @@ class SshKey(Resource, module="openrelay", name="SshKey"):
     """True where `adopt` took over an existing key, which a delete leaves in place."""
 
 
+def held_by(row: Row) -> list[str]:
+    """The names of the live VMs whose only key it is."""
+    names: Any = row.get("blockingVms")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+SSH_KEYS = Listed("/v1/orgs/{org}/ssh-keys")
+
+
 class SshKeyKind(Kind, resource=SshKey):
     noun = "SSH key"
-    listed = Listed("/v1/orgs/{org}/ssh-keys")
+    listed = SSH_KEYS
     create = Create("/v1/orgs/{org}/ssh-keys/create")
     # A VM that is being terminated holds its keys a moment longer.
     delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
@@ -134,5 +143,4 @@ class SshKeyKind(Kind, resource=SshKey):
         return same_key(str(old.get("public_key")), str(new.get("public_key")))
 
     def blockers(self, row: Row) -> list[str]:
-        names: Any = row.get("blockingVms")
-        return [str(name) for name in names] if isinstance(names, list) else []
+        return held_by(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,10 +11,21 @@ import pulumi
 
 from ..api.pages import Pages
 from ..errors import Conflict, Rejected
-from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Listed, Row, in_place
+from ..lifecycle.declare import (
+    Catalog,
+    Create,
+    Delete,
+    Inputs,
+    Listed,
+    Row,
+    Rows,
+    Telling,
+    in_place,
+)
 from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, same_set, setting, updates
 from ..lifecycle.machine import PRICING, STATES, MachineKind, prices
 from .machine import Machine
+from .ssh_key import SSH_KEYS, held_by
 
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
@@ -238,12 +250,44 @@ def _disk_limits(catalog: Catalog) -> tuple[float, float]:
     )
 
 
+def _has_one_key(outputs: Inputs) -> bool:
+    return len(outputs.get("ssh_key_ids", ())) == 1
+
+
+def _only_keys(vms: Rows, keys: Rows) -> Rows:
+    """The SSH key of each live VM that has but one: the list of keys names those VMs.
+
+    A name may be shared, with a pod too, which no list of VMs has. So nothing is told of VMs that
+    share a name or are named by two keys, nor by a key that more machines let in than it names,
+    since one of them may be a VM that is called like a pod.
+    """
+    names = {
+        vm_id: str(vm.get("name"))
+        for vm_id, vm in vms.items()
+        if vm.get("status") not in STATES.ended
+    }
+    held = {key: held_by(row) for key, row in keys.items()}
+    vms_of, keys_of = (
+        Counter(names.values()),
+        Counter(n for held_vms in held.values() for n in held_vms),
+    )
+    only = {
+        name: key
+        for key, held_vms in held.items()
+        if len(held_vms) == keys[key].get("attachedVmCount")
+        for name in held_vms
+        if vms_of[name] == keys_of[name] == 1
+    }
+    return {vm_id: {"ssh_key_ids": [only[name]]} for vm_id, name in names.items() if name in only}
+
+
 class VmKind(MachineKind, resource=Vm):
     noun = "VM"
     listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
     asks_apart = True
+    told_by = Telling(SSH_KEYS, of=_has_one_key, tell=_only_keys)
     delete = Delete("POST", "/v1/vms/{id}/terminate")
 
     def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:

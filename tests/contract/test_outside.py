@@ -883,3 +883,43 @@ class TestWhatOnlyTheVmItselfTells:
         stack.up(program(VM))
         stack.refresh()
         assert self.asked(stack) == 1
+
+
+class TestTheOneKeyOfAVm:
+    """The list of the keys tells it, which a refresh reads once for all VMs."""
+
+    KEYS = "/orgs/[^/]+/ssh-keys$"
+
+    def up(self) -> Stack:
+        stack = Stack(VM)
+        least = program(VM, least=True)
+        stack.up({**least, "other": least[NAME]})
+        return stack
+
+    def test_a_refresh_asks_for_nothing_about_each_machine(self) -> None:
+        stack = self.up()
+        stack.refresh()
+        lists = [path.rpartition("/")[2] for path in stack.asked]
+        assert sorted(lists) == ["ssh-keys", "vms", "whoami"]
+
+    def test_another_key_that_somebody_attached_is_shown(self) -> None:
+        stack = self.up()
+        keys = [stack.record("key").id, stack.record("key2").id]
+        stack.another_hand({"ssh_key_ids": keys})
+        stack.refresh()
+        assert sorted(stack.record().inputs["ssh_key_ids"]) == sorted(keys)
+        assert stack.record("other").inputs["ssh_key_ids"] == keys[:1]
+
+    @pytest.mark.parametrize("status", [403, 404, 500])
+    def test_where_that_list_cannot_be_read_the_machine_is_asked(self, status: int) -> None:
+        stack = self.up()
+        stack.another_hand({"ssh_key_ids": [stack.record("key2").id]})
+        stack.world.faults.status(status, "GET", self.KEYS, times=None)
+        record = stack.record()
+
+        def read() -> Reading | None:
+            return stack.life()[0].read(record.id, record.inputs, record.outputs)
+
+        reading = stack.run(read)
+        assert reading is not None
+        assert reading.inputs["ssh_key_ids"] == [stack.record("key2").id]

@@ -175,9 +175,9 @@ def test_sixty_four_machines_come_up_at_once(stack: Stack, cloud: ServedWorld) -
     cloud.world.settings.change({"provision_seconds": 600.0})
     stack.write(
         """
-    key = relay.SshKey("laptop", public_key=KEY)
+    keys = [relay.SshKey("laptop", public_key=KEY), relay.SshKey("desktop", public_key=OTHER_KEY)]
     for n in range(64):
-        relay.Vm(f"vm{n}", ssh_key_ids=[key.id], resource_size="small")
+        relay.Vm(f"vm{n}", ssh_key_ids=[key.id for key in keys], resource_size="small")
     """
     )
     began = time.monotonic()
