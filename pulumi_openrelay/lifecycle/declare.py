@@ -64,8 +64,8 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What another list tells of things of a kind, and their own does not: a refresh then reads
-    that list once, and asks nothing about each of them.
+    """What another list tells of things of a kind, and their own does not: a refresh reads that
+    list once, and asks about none of which it says what is recorded.
 
     listed: the other list. of: whether it may tell of one that has these recorded outputs. tell:
     from the rows of the things' own list and of the other, what `Kind.actual` would say of each, by

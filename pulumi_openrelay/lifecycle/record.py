@@ -72,8 +72,12 @@ class Record:
 
     def nothing_new(self, row: Row, outputs: Bag) -> bool:
         """Whether the outputs have all that a row of the list tells."""
-        told, fields = self.facts(row), self.kind.fields
-        return bool(outputs) and all(
+        return bool(outputs) and self.says_the_same(self.facts(row), outputs)
+
+    def says_the_same(self, told: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+        """Whether the outputs have all that is told."""
+        fields = self.kind.fields
+        return all(
             (name in outputs or value is None) and fields[name].same(outputs.get(name), value)
             for name, value in told.items()
         )

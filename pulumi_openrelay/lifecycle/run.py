@@ -620,12 +620,14 @@ class Lifecycle:
         return None
 
     def _apart(self, remote: Remote) -> Bag:
-        """What its own list does not tell: what another list does, or what it must be asked for."""
-        told: Row | None = None
-        if self.kind.is_told(remote.old):
-            since = self.session.read_since(self.call)
-            told = self.session.told(self.call, self.kind, since).get(remote.id)
-        return self.kind.actual(remote) if told is None else dict(told)
+        """What its own list does not tell. Another list's word is taken where it says what is
+        recorded; of anything else the thing itself is asked."""
+        kind, call, recorded = self.kind, self.call, remote.old
+        if kind.is_told(recorded):
+            told = self.session.told(call, kind, self.session.read_since(call)).get(remote.id)
+            if told is not None and self.record.says_the_same(told, recorded):
+                return dict(told)
+        return kind.actual(remote)
 
     def _read(self, remote: Remote, outputs: Bag) -> Bag | None:
         """The outputs as they are now, None where it is gone. The detail is asked for only where

@@ -923,3 +923,24 @@ class TestTheOneKeyOfAVm:
         reading = stack.run(read)
         assert reading is not None
         assert reading.inputs["ssh_key_ids"] == [stack.record("key2").id]
+
+    def test_a_list_that_tells_of_another_key_is_not_believed(self) -> None:
+        """It may lag behind, or tell of a pod that is called alike."""
+        stack = self.up()
+        handle, other = stack.world.handle, stack.record("key2").id
+        held = [stack.record(name).inputs["name"] for name in (NAME, "other")]
+
+        def handled(request: Request) -> Answer:
+            answer = handle(request)
+            if request.method != "GET" or not re.search(self.KEYS, request.path):
+                return answer
+            rows = json.loads(answer.body)
+            for row in rows:
+                row["blockingVms"] = held if row["id"] == other else []
+                row["attachedVmCount"] = len(row["blockingVms"])
+            return replace(answer, body=json.dumps(rows).encode())
+
+        answer_by(stack, handled)
+        stack.refresh()
+        for name in (NAME, "other"):
+            assert stack.record(name).inputs["ssh_key_ids"] == [stack.record("key").id]
