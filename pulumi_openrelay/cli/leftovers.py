@@ -17,11 +17,13 @@ import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 from ..errors import NoCredential, NotFound
 from ..lifecycle import naming
 from ..lifecycle.declare import KINDS, Kind, Row
+from ..lifecycle.discreet import DiscreetCall
 from ..lifecycle.fields import ORGANIZATION
-from ..lifecycle.remote import describe
+from ..lifecycle.remote import Remote
 from ..lifecycle.sentences import Failed, sentence
 from ..lifecycle.service import DYNAMIC, SERVICES, Service
 from ..lifecycle.session import Session
+from ..lifecycle.unrecorded import called, may_be_unrecorded
 from ..review.preview import NO_PROJECT, NO_PULUMI, is_project
 from .console import configured, console, one_sentence
 from .judging import Judging
@@ -46,7 +48,8 @@ def leftovers(stack: str, cwd: Path) -> None:
     """List machines that the stack made and its state does not record.
 
     A run that is killed between a create and its record leaves one; the next `pulumi up` finds it,
-    unless the program has changed meanwhile. One that was moved to another stack, or imported
+    unless the program has changed meanwhile. What may be what a run on this machine was cut off at
+    is listed as that, where nothing else tells whose it is. One that was moved to another stack, or imported
     there, is listed too: end none that another state records. Ends with 2 where there are some, and
     with 1 where that could not be looked for, as where the state has no mark of the stack. The key
     is the stack's own, or the environment's. Nothing is ended.
@@ -62,6 +65,7 @@ def leftovers(stack: str, cwd: Path) -> None:
     if not owners:
         raise click.ClickException(NO_OWNER)
     found = False
+    unknown: list[str] = []
     skipped: list[NoCredential] = []
     with one_sentence("what the stack left behind could not be looked for: "):
         settings = _configuration(stack, cwd)
@@ -75,13 +79,19 @@ def leftovers(stack: str, cwd: Path) -> None:
                 skipped.append(missing)
                 continue
             _refuse_foreign(session, of_it)
-            for line in _unrecorded(session, service, owners, recorded):
+            for line in _unrecorded(session, service, owners, recorded, unknown):
                 click.echo(line)
                 found = True
         if len(skipped) == len(SERVICES):
             raise skipped[0]
     if not found:
-        click.echo("nothing was left over", err=True)
+        said = "nothing was left over"
+        if unknown:
+            said += (
+                f", as far as can be told: nothing tells which stack or person made the "
+                f"{', '.join(unknown)}"
+            )
+        click.echo(said, err=True)
     sys.exit(FOUND if found else 0)
 
 
@@ -104,18 +114,31 @@ def _refuse_foreign(session: Session, resources: Iterable[Mapping[str, Any]]) ->
 
 
 def _unrecorded(
-    session: Session, service: Service, owners: set[str], recorded: set[str]
+    session: Session,
+    service: Service,
+    owners: set[str],
+    recorded: set[str],
+    unknown: list[str],
 ) -> list[str]:
-    """A line for each machine that carries an owner's mark and has none of the recorded ids."""
-    return [
-        f"{kind.noun} {kind.called(row)} ({row['id']}, {describe(row)}{_cost(kind, row)})"
-        for kind in KINDS.values()
-        if kind.bills and kind.service is service
-        for row in _rows(session, kind)
-        if any(naming.is_of_stack(owner, str(kind.called(row))) for owner in owners)
-        and kind.lives(row)
-        and row["id"] not in recorded
-    ]
+    """A line for each machine that carries an owner's mark, or may be what a create was cut off at,
+    and has none of the recorded ids. unknown: those that nothing tells of are added to it."""
+    lines: list[str] = []
+    for kind in KINDS.values():
+        if not kind.bills or kind.service is not service:
+            continue
+        notes = [note for owner in owners for note in session.journal.notes(owner, kind.token)]
+        for row in _rows(session, kind):
+            if not kind.lives(row) or row["id"] in recorded:
+                continue
+            which = f"{kind.noun} {called(kind, row)}"
+            remote = Remote(session, kind, DiscreetCall(console(), kind), row["id"], new={})
+            if any(naming.is_of_stack(owner, str(kind.called(row))) for owner in owners):
+                lines.append(which)
+            elif any(may_be_unrecorded(remote, row, note) for note in notes):
+                lines.append(f"{which}: perhaps what an earlier run was cut off at")
+            elif kind.alike and kind.called(row) is None:
+                unknown.append(which)
+    return lines
 
 
 def _rows(session: Session, kind: Kind) -> list[Row]:
@@ -128,11 +151,6 @@ def _rows(session: Session, kind: Kind) -> list[Row]:
             raise
         return []
     return list(rows.values())
-
-
-def _cost(kind: Kind, row: Row) -> str:
-    rate = kind.rate(row)
-    return f", {rate} cents an hour" if rate is not None else ""
 
 
 def _configuration(stack: str, cwd: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..errors import Ambiguous, Conflict
 from .declare import made_at
 from .make import Maker
 from .remote import SETTLE_SECONDS, describe
+from .unrecorded import called, carries_anothers, cut_off
 
 if TYPE_CHECKING:
     from .declare import Row
@@ -38,6 +39,8 @@ class AlikeMaker(Maker):
             row = self._left_by_name()
             if row is None and note is not None:
                 row = self._left_by(note)
+                if row is not None and note.made is None:
+                    self._tell_of_likeness(row, "an earlier run was cut off at")
             found = "own" if row is not None else None
             if note is not None:
                 self._let_go(note, row)
@@ -55,6 +58,7 @@ class AlikeMaker(Maker):
         """By now a list that lagged behind shows what an earlier attempt made: end what has this
         resource's name, and warn of the rest."""
         super().end_strays(resource_id)
+        self._tell_of_undeclared(resource_id)
         came = [*self._new_twins(), *self._new_unmarked(resource_id)] if self._sent > 1 else []
         for row in came:
             if row["id"] != resource_id and not self._is_another_keys(row):
@@ -66,8 +70,11 @@ class AlikeMaker(Maker):
     def _left_by(self, note: Note) -> Row | None:
         """What the create made that the note is about, if it did.
 
-        Looks as long as a list may lag behind, since another create would make a second one.
+        Looks as long as a list may lag behind, since another create would make a second one. What
+        it made with other inputs, which its name tells, is not what is asked for now.
         """
+        if note.name not in (None, self._name):
+            return None
         if note.made is not None:
             row = self._named(note.made)
             return next(iter(self._fitting([row] if row is not None else [])), None)
@@ -75,7 +82,7 @@ class AlikeMaker(Maker):
         while True:
             looked = self._api_time()
             rows = self._rows(self._call.now()).values()
-            row = self._one([row for row in rows if self._came_of(note, row)])
+            row = self._one([row for row in rows if self._may_be_taken_for(note, row)])
             if row is not None or looked >= settled:
                 return row
             self._call.wait(2.0)
@@ -92,7 +99,44 @@ class AlikeMaker(Maker):
             self._warn_of(note, self._rows(self._call.now()), set())
 
     def _may_be_of(self, row: Row, note: Note) -> bool:
-        return self._came_of(note, row) and not self._is_another_keys(row)
+        anothers = self._is_another_keys(row) or carries_anothers(self._kind, row, note)
+        return self._came_of(note, row) and not anothers
+
+    def _may_be_taken_for(self, note: Note, row: Row) -> bool:
+        """Whether it may be gone on with as what the create made that the note is about."""
+        if not self._came_of(note, row):
+            return False
+        made = self._remote(row["id"]).made_at(row)
+        return note.lost is None or made is None or made <= note.lost + SETTLE_SECONDS
+
+    def _tell_of_likeness(self, row: Row, which: str) -> None:
+        """Warn that it goes on with this one, where no name and no answer of the API has told that
+        it is its own. which: it is taken for what that is."""
+        kind = self._kind
+        if kind.called(row) == self._name:
+            return
+        self._call.warn(
+            f"the {kind.noun} {called(kind, row)} is taken for what {which}, since it is just like "
+            f"that and came up then; if it is another stack's, take this resource out of this "
+            f"one's state with `pulumi state delete`, and change an input, such as "
+            f"{kind.telling_apart}, which tells the two apart"
+        )
+
+    def _tell_of_undeclared(self, resource_id: str) -> None:
+        """Warn of what may be left of creates that were cut off, and whose resources the program
+        does not declare any more: nobody else looks after it."""
+        kind, history, journal = self._kind, self._session.history, self._session.journal
+        declared = [journal.read(self._owner, urn) for urn in history.declared(self._call.urn)]
+        ours = {note.made for note in declared if note is not None}
+        known = {resource_id, *ours, *history.anothers(self._call.urn), *self._gone, *self._spent}
+        notes = [n for n in self._notes_of_others() if n not in declared and not n.recorded]
+        for row in self._rows(self._began).values() if notes else ():
+            one = (kind.token, str(row["id"]))
+            if row["id"] in known or one in history.told or not kind.lives(row):
+                continue
+            if any(self._may_be_of(row, note) for note in notes):
+                history.told.add(one)
+                self._call.warn(cut_off(kind, row))
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1
@@ -111,6 +155,8 @@ class AlikeMaker(Maker):
         while True:
             looked = self._call.now()  # the answer may be long on its way
             row = self._one(self._new_twins())
+            if row is not None:
+                self._tell_of_likeness(row, "a create has made whose answer was lost")
             if row is not None or looked >= until:
                 return row
             self._call.wait(2.0)
@@ -216,8 +262,10 @@ class AlikeMaker(Maker):
     def _warn_of_alikes(self) -> None:
         notes = self._notes_of_others()
         for row in self._fitting(self._rows(self._began).values()):
-            if any(self._came_of(note, row) for note in notes):
-                continue  # another resource of this stack looks after it
+            if row["id"] in (self._was or ()) or any(self._came_of(note, row) for note in notes):
+                # It is still to be deleted, or another resource of this stack looks after it; what
+                # none does is told in the end.
+                continue
             made = made_at(self._kind, row)
             if made is not None and self._api_time() - made < RECENT_SECONDS:
                 self._call.warn(

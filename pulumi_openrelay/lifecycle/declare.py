@@ -185,6 +185,8 @@ class Kind:
     """The input by which `adopt` knows what to take over, where the kind has `adopt`."""
     key_advice: ClassVar[str | None] = None
     """What to do where it cannot be told which API key has made a thing."""
+    telling_apart: ClassVar[str | None] = None
+    """An input by which those alike are told apart at the API."""
     shown_once: ClassVar[bool] = False
     """True where the create answers with a secret that nothing gives again: a leftover is
     useless."""

@@ -28,7 +28,8 @@ class Note:
     earlier attempts made, which is ended once what the note is about stands. kind: the token of
     what is made. recorded: whether the engine was told of what was made, so that a state records
     it, or has. name: the one that was asked for. organization: whose key asked for it. Both are
-    None in the notes of older releases, and the latter where the API has none."""
+    None in the notes of older releases, and the latter where the API has none. lost: when the
+    answer to the last create was lost, by the API's clock; None where that is not known."""
 
     kind: str
     first: float
@@ -41,6 +42,7 @@ class Note:
     name: str | None = None
     asked: tuple[Mapping[str, Any], ...] = ()
     organization: str | None = None
+    lost: float | None = None
 
     def is_anothers(self, organization: str | None) -> bool:
         """Whether it is known to be about what another organization than this one has."""
@@ -67,6 +69,11 @@ class Journal(Protocol):
         """The notes of a stack's owner about things of a kind."""
         ...
 
+    def named(self, kind: str) -> set[str]:
+        """The ids of all things of a kind that notes say to be made, those of other stacks' owners
+        on this machine too."""
+        ...
+
 
 class NoteFiles:
     """A journal in a folder, one file for each resource. None: the user's state directory; who has
@@ -80,7 +87,13 @@ class NoteFiles:
         return None if file is None else _read(file)
 
     def notes(self, owner: str, kind: str) -> list[Note]:
-        files = self._folder.glob(f"{_digest(owner)}-*.json") if self._folder else ()
+        return self._notes(f"{_digest(owner)}-*.json", kind)
+
+    def named(self, kind: str) -> set[str]:
+        return {note.made for note in self._notes("*.json", kind) if note.made is not None}
+
+    def _notes(self, pattern: str, kind: str) -> list[Note]:
+        files = self._folder.glob(pattern) if self._folder else ()
         return [note for file in files if (note := _read(file)) is not None and note.kind == kind]
 
     def write(self, owner: str, urn: str, note: Note) -> None:

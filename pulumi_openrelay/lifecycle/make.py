@@ -37,7 +37,7 @@ from .remote import (
     condition,
     describe,
 )
-from .unrecorded import CLOCK_SECONDS, cut_off, may_be_unrecorded
+from .unrecorded import CLOCK_SECONDS, TELLING_SECONDS, cut_off, may_be_unrecorded
 
 if TYPE_CHECKING:
     from .declare import Kind, Row
@@ -67,6 +67,8 @@ class Maker(Attempts):
         """True once a create was sent."""
         self._doubted = False
         """True once an answer was lost: there may be one more than this create knows of."""
+        self._lost: float | None = None
+        """When the latest of those was lost, by the API's clock."""
         self._starting: set[str] = set()
         """The ids of what a look of its own has shown as still starting."""
         self._told: set[str] = set()
@@ -249,7 +251,9 @@ class Maker(Attempts):
 
     def _others(self) -> set[str | None]:
         """The ids of what is not to be taken for what this create makes."""
-        noted = {note.made for note in self._notes_of_others()}
+        noted = self._session.journal.named(self._kind.token)
+        if self._earlier is not None:
+            noted.discard(str(self._earlier.made))
         return {self._replaced_id, *self._session.history.anothers(self._call.urn), *noted}
 
     def _notes_of_others(self) -> list[Note]:
@@ -287,11 +291,14 @@ class Maker(Attempts):
                 if not self._make_room(error):
                     raise
             except (AnswerLost, ServerError) as error:
-                self._doubted = True
+                self._lose()
                 found = self._look_for_lost()
                 if found is not None and not self._kind.shown_once:
                     return found
                 if found is not None:
+                    if not self._is_surely_made(found):
+                        taken = self._taken(found)
+                        raise Ambiguous(taken.what, taken.advice) from None
                     # Nothing gives the secret of it again, so it is of no use.
                     self._end(found["id"])
                 # With a key it was repeated often enough already.
@@ -401,7 +408,7 @@ class Maker(Attempts):
 
     def _send(self, attempt: int) -> Row:
         create, key = self._kind.create, None
-        self._note = replace(self._note, last=self._api_time())
+        self._note = replace(self._note, last=self._api_time(), lost=None)
         self._session.journal.write(self._owner, self._call.urn, self._note)
         if create.idempotent:
             urn = self._call.urn
@@ -420,6 +427,13 @@ class Maker(Attempts):
         if made in (None, ""):
             raise AnswerLost("the API answered the create without an id")
         return {**row, "id": str(made)}
+
+    def _lose(self) -> None:
+        """The answer to the create is lost."""
+        self._doubted = True
+        self._lost = self._api_time()
+        self._note = replace(self._note, lost=self._lost)
+        self._session.journal.write(self._owner, self._call.urn, self._note)
 
     def _look_for_lost(self) -> Row | None:
         """What a create whose answer was lost has made, if it did; lists may lag behind.
@@ -475,7 +489,7 @@ class Maker(Attempts):
                 if self._kind.called(row) != self._name or row["id"] in self._spent:
                     continue
                 new = self._doubted and row["id"] not in self._before
-                mine = new and bool(self._is_what_was_asked(row))
+                mine = new and bool(self._is_what_was_asked(row)) and self._is_surely_made(row)
                 mine = mine or (self._has_my_name(row) and self._is_young(row))
                 if row["id"] in self._session.history.anothers(self._call.urn) or not mine:
                     raise self._taken(row)
@@ -542,6 +556,17 @@ class Maker(Attempts):
         if made is None:
             return None if as_asked else False
         return made >= self._note.first - CLOCK_SECONDS
+
+    def _is_surely_made(self, row: Row) -> bool:
+        """Whether it is certain that a create whose answer was lost has made it: of a name that the
+        program gave, which may be another's too, only the time proves that."""
+        if self._has_my_name(row):
+            return True
+        made = self._remote(row["id"]).made_at(row)
+        if made is None or self._lost is None:
+            return False
+        first = self._note.first - TELLING_SECONDS
+        return first <= made <= self._lost + TELLING_SECONDS
 
     def _perhaps_anothers(self, rows: Sequence[Row]) -> OpenRelayError:
         ids = ", ".join(sorted(row["id"] for row in rows))

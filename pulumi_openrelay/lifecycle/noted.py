@@ -9,7 +9,7 @@ from ..errors import OpenRelayError
 from . import naming
 from .fields import LEFT, ORGANIZATION, OWNER
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote
-from .unrecorded import may_be_unrecorded
+from .unrecorded import called, may_be_unrecorded
 
 if TYPE_CHECKING:
     from .declare import Kind
@@ -58,13 +58,11 @@ class Noted:
         note = self._beside(resource_id, outputs)
         if note is None:
             return
-        which = f": {note.made}" if note.made else ""
-        if not self._kind.alike:
-            made = self._made(note, outputs)
-            if made is not None and not made:
-                self._forget(outputs)
-                return
-            which = f": {', '.join(made)}" if made else which
+        made = self._made(note, outputs)
+        if made is not None and not made:
+            self._forget(outputs)
+            return
+        which = f": {', '.join(made)}" if made else f": {note.made}" if note.made else ""
         self._call.warn(
             f"an earlier run was cut off while it made another {self._kind.noun} in place of "
             f"{resource_id}{which}; end that one if it is there and nobody needs it"
@@ -90,7 +88,7 @@ class Noted:
 
     def _made(self, note: Note, outputs: Bag) -> list[str] | None:
         """What the create has made that the note is about: ids, and "perhaps" where only a name
-        tells that the program gave; None where that cannot be told yet."""
+        tells that the program gave, or likeness; None where that cannot be told yet."""
         kind, call = self._kind, self._call
         prefix = naming.prefix(str(outputs.get(OWNER)), call.urn, call.name)
         call.deadline = call.now() + CATALOG_SECONDS
@@ -100,6 +98,7 @@ class Noted:
             return None
         made: list[str] = []
         not_it = {*note.before, *self._session.history.anothers(call.urn)}
+        not_it |= self._session.journal.named(kind.token) - {str(note.made)}
         for row in rows.values():
             if row["id"] in not_it or not kind.lives(row):
                 continue
@@ -109,6 +108,6 @@ class Noted:
                 continue
             remote = Remote(self._session, kind, call, row["id"], new={})
             if may_be_unrecorded(remote, row, note):
-                made.append(f"perhaps {name} ({row['id']})")
+                made.append(f"perhaps {called(kind, row)}")
         settled = note.last + SETTLE_SECONDS < self._session.client.time(call)
         return made if made or settled else None

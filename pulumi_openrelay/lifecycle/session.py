@@ -249,6 +249,9 @@ class History:
         self.recorded_beside: set[tuple[str, str]] = set()
         """What was made in place of what this operation has ended, by kind and id: its own delete
         is to come, and where none does, the end of the stack tells of it."""
+        self.told: set[tuple[str, str]] = set()
+        """What this operation has said to be perhaps left by creates of resources that the program
+        does not declare any more, by kind and id."""
         self.made: set[str] = set()
         """The ids that the API has answered this operation's creates with."""
         self._making: dict[str, threading.Event] = {}
@@ -290,6 +293,11 @@ class History:
         """The program declares this one as its own."""
         with self._lock:
             self._declared.add(urn)
+
+    def declared(self, urn: str) -> set[str]:
+        """The URNs of this one's type that the program declares, as far as it has come."""
+        with self._lock:
+            return {one for one in self._declared if _type(one) == _type(urn)}
 
     def refer(self, urn: str, resource_id: str) -> None:
         """The program reads this one, and does not own it."""

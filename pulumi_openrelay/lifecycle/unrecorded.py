@@ -18,6 +18,9 @@ CLOCK_SECONDS = 5.0
 """How much earlier than it was sent a create may look to have done its work: an API's clocks
 differ, and each tells whole seconds."""
 
+TELLING_SECONDS = 1.0
+"""How exactly an API's clock is known, where nothing but a time is proof."""
+
 
 def may_be_of(remote: Remote, row: Row, note: Note, *, untold: bool = False) -> bool:
     """Whether the create that the note is about may have made it, the remote of this row. untold:
@@ -39,7 +42,7 @@ def may_be_unrecorded(remote: Remote, row: Row, note: Note) -> bool:
     kind = remote.kind
     of_the_name = note.name is not None and note.name == kind.called(row)
     told = kind.alike or note.made is not None or of_the_name
-    if not told or (note.recorded and not kind.alike):
+    if not told or (note.recorded and not kind.alike) or carries_anothers(kind, row, note):
         return False
     try:
         return may_be_of(remote, row, note, untold=not kind.alike)
@@ -47,6 +50,13 @@ def may_be_unrecorded(remote: Remote, row: Row, note: Note) -> bool:
         raise
     except OpenRelayError:
         return True
+
+
+def carries_anothers(kind: Kind, row: Row, note: Note) -> bool:
+    """Whether it carries a name which proves that the create was not for it, where one need not
+    carry any."""
+    named = kind.called(row) if kind.alike else None
+    return None not in (named, note.name) and named != note.name
 
 
 def cut_off_elsewhere(kind: Kind, note: Note) -> str:
@@ -61,10 +71,18 @@ def cut_off_elsewhere(kind: Kind, note: Note) -> str:
 
 def cut_off(kind: Kind, row: Row) -> str:
     """A warning."""
-    named = kind.called(row)
-    which = row["id"] if kind.states is None else f"{row['id']}, {describe(row)}"
-    which = f"{row['id']} ({describe(row)})" if named is None else f"{named} ({which})"
     return (
-        f"the {kind.noun} {which} may be what an earlier run of this stack was cut off at; it is "
-        f"not touched: end it if nobody needs it"
+        f"the {kind.noun} {called(kind, row)} may be what an earlier run of this stack was cut off "
+        f"at; it is not touched: end it if nobody needs it"
     )
+
+
+def called(kind: Kind, row: Row) -> str:
+    """What a row is called, with its id, and with its state and its rate where it has them."""
+    rate = kind.rate(row)
+    known = [] if kind.states is None else [describe(row)]
+    known += [] if rate is None else [f"{rate} cents an hour"]
+    named = kind.called(row)
+    if named is not None:
+        return f"{named} ({', '.join([row['id'], *known])})"
+    return f"{row['id']} ({', '.join(known)})" if known else str(row["id"])

@@ -23,6 +23,10 @@ class Notes:
     def notes(self, owner: str, kind: str) -> list[Note]:
         return [note for note in self.left(owner) if note.kind == kind]
 
+    def named(self, kind: str) -> set[str]:
+        notes = [note for note in self._notes.values() if note.kind == kind]
+        return {note.made for note in notes if note.made is not None}
+
     def left(self, owner: str) -> list[Note]:
         """All that an owner has."""
         return [note for (of, _), note in self._notes.items() if of == owner]
