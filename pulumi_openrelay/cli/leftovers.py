@@ -49,10 +49,10 @@ def leftovers(stack: str, cwd: Path) -> None:
 
     A run that is killed between a create and its record leaves one; the next `pulumi up` finds it,
     unless the program has changed meanwhile. What may be what a run on this machine was cut off at
-    is listed as that, where nothing else tells whose it is. One that was moved to another stack, or imported
-    there, is listed too: end none that another state records. Ends with 2 where there are some, and
-    with 1 where that could not be looked for, as where the state has no mark of the stack. The key
-    is the stack's own, or the environment's. Nothing is ended.
+    is listed as that, where nothing else tells whose it is. One that was moved to another stack, or
+    imported there, is listed too: end none that another state records. Ends with 2 where there are
+    some, and with 1 where that could not be looked for, as where the state has no mark of the
+    stack. The key is the stack's own, or the environment's. Nothing is ended.
     """
     folder = cwd.resolve()
     if not any(is_project(each) for each in (folder, *folder.parents)):

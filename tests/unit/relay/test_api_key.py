@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import RelayWorld
+from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.access import ApiKey
 from pulumi_openrelay.relay.api_key import may_be
 
@@ -217,6 +217,34 @@ class TestANameThatIsTaken:
         stack.up(key(**name))
         assert stack.record().outputs["key"] == held(stack).secret
         stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("fault", ["drop", "status"])
+    def test_what_came_up_after_the_answer_was_lost_is_named_and_not_touched(
+        self, fault: str
+    ) -> None:
+        """Another stack makes one of the very same name and inputs meanwhile."""
+        stack, theirs, sent = account("ApiKey"), list[str](), list[float]()
+        handle, clock = stack.world.handle, stack.scheduler.clock
+
+        def meanwhile(request: Request) -> Answer:
+            if request.method == "POST" and request.path.endswith("/keys") and not sent:
+                sent.append(clock.seconds)
+                body = b'{"detail": "Bad gateway."}'
+                return Answer(0, drop=True) if fault == "drop" else Answer(502, body=body)
+            if sent and not theirs and clock.seconds > sent[0] + 2:
+                theirs.append("")
+                made = stack.world.call("POST", "/v2/customer/keys", CHOSEN)
+                theirs[0] = made.json()["key_id"]
+            return handle(request)
+
+        stack.world.handle = meanwhile  # type: ignore[method-assign]
+        with pytest.raises(OperationFailed) as failure:
+            stack.up(key(**CHOSEN))
+        assert f"exists already ({theirs[0]}); whether it was created is unknown; choose" in str(
+            failure.value
+        )
+        assert stack.alive() == set(theirs)
+        assert stack.world.store.table(ApiKey)[theirs[0]].status == "active"
 
     def test_so_is_what_a_killed_create_of_a_name_of_our_own_made(self) -> None:
         stack = account("ApiKey", list_lag_seconds=15.0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.cli import leftovers
 from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
@@ -20,6 +21,7 @@ from ...contract.examples import RELAY_KEYS
 from ...simulation.engine import Declared
 from ...simulation.journal import Notes
 from .support import (
+    KEY,
     RSA_KEY,
     SMALL,
     Death,
@@ -34,6 +36,7 @@ from .support import (
 )
 
 URN = "urn:pulumi:dev::sim::pulumi-python:dynamic/relay:Instance::it"
+OTHER_KEY = KEY.replace("A" * 43, "B" * 43)
 HOOK = "https://hooks.example.com/relay?team=ml"
 LOST_CREATE = {
     "match": {"method": "POST", "path_regex": "/instances$"},
@@ -57,18 +60,23 @@ def warnings(stack: Stack) -> str:
 
 def die_after_the_create(stack: Stack, program: Any) -> str:
     """An up whose plugin dies when the API has made the instance: its id."""
+    before = stack.alive()
+    die_at_the_create(stack, program, after_the_work=True)
+    (left,) = stack.alive() - before
+    return left
+
+
+def die_at_the_create(stack: Stack, program: Any, *, after_the_work: bool) -> None:
+    """An up whose plugin dies at its create."""
     undisturbed = account(beside=stack, owner="other")
     undisturbed.up(program)
     paths = [(entry.method, entry.path) for entry in stack.world.log.entries]
     undisturbed.destroy()
-    before = stack.alive()
-    stack.death = Death(paths.index(("POST", "/v2/instances")) + 1, after_the_work=True)
+    stack.death = Death(paths.index(("POST", "/v2/instances")) + 1, after_the_work)
     with pytest.raises(OperationFailed):
         stack.up(program)
     stack.death = None
     stack.scheduler.clock.advance(5)
-    (left,) = stack.alive() - before
-    return left
 
 
 class TestInPreview:
@@ -208,6 +216,45 @@ class TestAfterACrash:
         stack.up(instance())
         assert stack.record().id == left
         stack.assert_nothing_lost()
+        assert f"{left} (" in warnings(stack)
+        assert "5 cents an hour) is taken for what an earlier run was cut off at" in warnings(stack)
+        assert "if it is another stack's, take this resource out" in warnings(stack)
+
+    def test_nothing_is_said_of_what_the_api_has_named_or_carries_the_mark(self) -> None:
+        for hook in (None, HOOK):
+            stack = account()
+            left = die_after_the_create(stack, instance(webhook_url=hook))
+            if hook is None:
+                (note,) = stack.journal.left("owner")
+                stack.journal.write("owner", URN, replace(note, made=left))
+            stack.up(instance(webhook_url=hook))
+            assert stack.record().id == left
+            assert warnings(stack) == ""
+
+    @pytest.mark.parametrize("hook", [None, HOOK])
+    def test_what_a_stack_on_the_same_machine_made_meanwhile_is_not_taken_for_it(
+        self, hook: str | None
+    ) -> None:
+        stack = account()
+        die_at_the_create(stack, instance(), after_the_work=False)
+        other = account(owner="other", beside=stack)
+        other.journal = stack.journal
+        other.up(instance(webhook_url=hook))
+        stack.up(instance())
+        assert stack.record().id != other.record().id
+        assert stack.alive() == stack.recorded() | other.recorded()
+
+    def test_what_came_up_long_after_an_answer_was_lost_is_not_taken_for_it(self) -> None:
+        stack = account()
+        stack.world.faults.status(502, "POST", "/instances$", times=None)
+        with pytest.raises(OperationFailed, match="whether it was created is unknown"):
+            stack.up(instance())
+        stack.world.faults.clear()
+        stack.scheduler.clock.advance(60)
+        theirs = stack.world.call("POST", "/v2/instances", SMALL).json()["id"]
+        stack.up(instance())
+        assert stack.record().id != theirs
+        assert stack.alive() == {stack.record().id, theirs}
 
     def test_without_a_webhook_another_machine_warns_and_leaves_it_alone(self) -> None:
         stack = account()
@@ -250,25 +297,107 @@ class TestAfterACrash:
         assert left not in stack.alive()
         stack.assert_nothing_lost()
 
+    @pytest.mark.parametrize("answered", [False, True])
+    @pytest.mark.parametrize("before", [{}, {"max_lifetime_hours": 72}], ids=["none", "72 h"])
+    @pytest.mark.parametrize(
+        "now", [{"max_lifetime_hours": 2}, {"ssh_public_key": OTHER_KEY}, {"webhook_url": HOOK}]
+    )
+    def test_what_it_made_is_never_recorded_as_if_it_had_the_inputs_of_now(
+        self, before: dict[str, Any], now: dict[str, Any], answered: bool
+    ) -> None:
+        """The API tells none of these."""
+        stack = account()
+        tell_no(stack, "ssh_key_fingerprint")
+        tell_no(stack, "webhook_url")
+        left = die_after_the_create(stack, instance(**before))
+        if answered:
+            (note,) = stack.journal.left("owner")
+            stack.journal.write("owner", URN, replace(note, made=left))
+        stack.up(instance(**{**before, **now}))
+        assert stack.record().id != left
+        assert (left in stack.alive()) is not answered
+        told = f"instance {left} (provisioning, 5 cents an hour) may be what an earlier run"
+        assert (told in warnings(stack)) is not answered
+
     def test_what_may_be_left_of_it_is_told_when_the_program_has_changed(self) -> None:
         stack = account()
         left = die_after_the_create(stack, instance())
         stack.up(instance(image="ubuntu-22.04"))
         assert left in stack.alive()
-        assert f"the instance {left} (ready, 5 cents an hour) may be what an earlier run" in (
-            warnings(stack)
-        )
+        told = f"instance {left} (provisioning, 5 cents an hour) may be what an earlier run"
+        assert told in warnings(stack)
 
     def test_a_replacement_that_was_cut_off_and_is_not_wanted_any_more_is_told(self) -> None:
         stack = account()
         stack.up(instance())
         made = stack.record().id
-        die_after_the_create(stack, instance(image="ubuntu-22.04"))
+        left = die_after_the_create(stack, instance(image="ubuntu-22.04"))
+        stack.scheduler.clock.advance(30)
+        which = f"made another instance in place of {made}: perhaps {left} (ready, 5 cents an hour)"
         stack.up(instance())
-        assert f"made another instance in place of {made}" in warnings(stack)
+        assert which in warnings(stack)
         stack.engine.warnings.clear()
         stack.destroy()
-        assert f"made another instance in place of {made}" in warnings(stack)
+        assert which in warnings(stack)
+
+    def test_a_replacement_that_was_cut_off_and_that_somebody_has_ended_is_told_no_more(
+        self,
+    ) -> None:
+        stack = account()
+        stack.up(instance())
+        left = die_after_the_create(stack, instance(image="ubuntu-22.04"))
+        stack.world.call("PATCH", f"/_emulator/instances/{left}", {"status": "terminated"})
+        stack.scheduler.clock.advance(30)
+        stack.up(instance())
+        assert warnings(stack) == ""
+
+    @pytest.mark.parametrize("image", ["ubuntu-24.04", "ubuntu-22.04"])
+    def test_what_the_program_calls_otherwise_by_now_is_told(self, image: str) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        stack.up({name: instance(image=image)["it"] for name in ("renamed", "another")})
+        assert left in stack.alive() - stack.recorded()
+        assert warnings(stack).count(f"{left} (ready, 5 cents an hour) may be what an earlier") == 1
+
+    def test_what_is_left_of_three_alike_is_told_when_the_program_has_but_one(self) -> None:
+        three = {name: Declared("relay:Instance", SMALL) for name in ("it", "b", "c")}
+        stack = account()
+        left = die_after_the_create(stack, three)
+        stack.up(instance())
+        stack.up(instance())
+        for lost in stack.alive() - stack.recorded():
+            assert f"{lost} (" in warnings(stack), left
+
+    def test_the_machine_that_the_same_run_ends_is_not_told_of(self) -> None:
+        """It is still to be deleted, and just what the program asks for again."""
+        stack = account()
+        stack.up(instance())
+        stack.world.faults.status(403, "POST", "/terminate$", times=1)
+        with pytest.raises(OperationFailed, match="it could not be deleted"):
+            stack.up(instance(image="ubuntu-22.04"))
+        stack.up(instance())
+        assert warnings(stack) == ""
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("hook", [None, HOOK])
+    def test_the_leftovers_command_tells_of_it(
+        self, hook: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack = account()
+        theirs = stack.world.call("POST", "/v2/instances", SMALL).json()["id"]
+        stack.scheduler.clock.advance(60)
+        left = die_after_the_create(stack, instance(webhook_url=hook))
+        life, call = stack.run(lambda: stack.life())
+        monkeypatch.setattr(leftovers, "console", lambda: call)
+        unknown: list[str] = []
+        lines = stack.run(
+            lambda: leftovers._unrecorded(life.session, RELAY, {"owner"}, set(), unknown)
+        )
+        perhaps = "" if hook else ": perhaps what an earlier run was cut off at"
+        (line,) = lines
+        assert f"{left}" in line
+        assert line.endswith(f"provisioning, 5 cents an hour){perhaps}")
+        assert unknown == [f"instance {theirs} (ready, 5 cents an hour)"]
 
     @pytest.mark.parametrize("hook", [None, HOOK])
     def test_a_stack_that_ends_tells_of_it(self, hook: str | None) -> None:
