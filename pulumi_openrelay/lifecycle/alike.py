@@ -126,11 +126,13 @@ class AlikeMaker(Maker):
         """Warn of what may be left of creates that were cut off, and whose resources the program
         does not declare any more: nobody else looks after it."""
         kind, history, journal = self._kind, self._session.history, self._session.journal
-        declared = [journal.read(self._owner, urn) for urn in history.declared(self._call.urn)]
-        ours = {note.made for note in declared if note is not None}
-        known = {resource_id, *ours, *history.anothers(self._call.urn), *self._gone, *self._spent}
-        notes = [n for n in self._notes_of_others() if n not in declared and not n.recorded]
-        for row in self._rows(self._began).values() if notes else ():
+        notes = journal.notes(self._owner, kind.token, besides=history.declared(self._call.urn))
+        notes = [note for note in notes if not note.recorded]
+        if not notes:
+            return
+        known = {resource_id, *history.anothers(self._call.urn), *self._gone, *self._spent}
+        known |= journal.named(kind.token) - {str(note.made) for note in notes}
+        for row in self._rows(self._began).values():
             one = (kind.token, str(row["id"]))
             if row["id"] in known or one in history.told or not kind.lives(row):
                 continue

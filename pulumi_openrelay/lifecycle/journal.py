@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -65,8 +65,8 @@ class Journal(Protocol):
         """The resource is recorded, or was not made."""
         ...
 
-    def notes(self, owner: str, kind: str) -> list[Note]:
-        """The notes of a stack's owner about things of a kind."""
+    def notes(self, owner: str, kind: str, besides: Collection[str] = ()) -> list[Note]:
+        """The notes of a stack's owner about things of a kind, without those about these URNs."""
         ...
 
     def named(self, kind: str) -> set[str]:
@@ -86,15 +86,17 @@ class NoteFiles:
         file = self._file(owner, urn)
         return None if file is None else _read(file)
 
-    def notes(self, owner: str, kind: str) -> list[Note]:
-        return self._notes(f"{_digest(owner)}-*.json", kind)
+    def notes(self, owner: str, kind: str, besides: Collection[str] = ()) -> list[Note]:
+        known = {self._file(owner, urn) for urn in besides}
+        return self._notes(f"{_digest(owner)}-*.json", kind, known)
 
     def named(self, kind: str) -> set[str]:
         return {note.made for note in self._notes("*.json", kind) if note.made is not None}
 
-    def _notes(self, pattern: str, kind: str) -> list[Note]:
+    def _notes(self, pattern: str, kind: str, besides: Collection[Path | None] = ()) -> list[Note]:
         files = self._folder.glob(pattern) if self._folder else ()
-        return [note for file in files if (note := _read(file)) is not None and note.kind == kind]
+        notes = [_read(file) for file in files if file not in besides]
+        return [note for note in notes if note is not None and note.kind == kind]
 
     def write(self, owner: str, urn: str, note: Note) -> None:
         file = self._file(owner, urn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pulumi_openrelay.lifecycle.journal import Note
 
 
@@ -20,8 +22,11 @@ class Notes:
     def forget(self, owner: str, urn: str) -> None:
         self._notes.pop((owner, urn), None)
 
-    def notes(self, owner: str, kind: str) -> list[Note]:
-        return [note for note in self.left(owner) if note.kind == kind]
+    def notes(self, owner: str, kind: str, besides: Collection[str] = ()) -> list[Note]:
+        notes = [
+            note for (of, urn), note in self._notes.items() if of == owner and urn not in besides
+        ]
+        return [note for note in notes if note.kind == kind]
 
     def named(self, kind: str) -> set[str]:
         notes = [note for note in self._notes.values() if note.kind == kind]

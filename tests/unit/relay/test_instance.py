@@ -420,6 +420,19 @@ class TestAfterACrash:
         assert stack.journal.left("owner") == []
 
 
+def test_what_a_lost_answer_made_is_gone_on_with_and_told() -> None:
+    """Another stack may have rented the very same at that moment, and nothing tells."""
+    stack = account()
+    stack.world.faults.add(LOST_CREATE)
+    stack.up(instance())
+    assert creates(stack) == 1
+    stack.assert_nothing_lost()
+    told = "5 cents an hour) is taken for what a create has made whose answer was lost"
+    assert f"the instance {stack.record().id} (" in warnings(stack)
+    assert told in warnings(stack)
+    assert "`pulumi state delete`, and change an input, such as webhook_url" in warnings(stack)
+
+
 OURS, THEIRS = "relay_sk_ours_5b21", "relay_sk_theirs_9d40"
 
 
