@@ -25,7 +25,21 @@ def test_a_note_is_read_by_the_next_run_until_it_is_forgotten(tmp_path: Path) ->
     assert NoteFiles(tmp_path).read("owner", "urn") is None
 
 
-@pytest.mark.parametrize("name", ["name", "organization"])
+def test_what_every_owner_on_this_machine_has_made_is_known_and_what_is_left_out_is_not_told(
+    tmp_path: Path,
+) -> None:
+    journal = NoteFiles(tmp_path)
+    other = replace(NOTE, made="wh_3")
+    journal.write("owner", "urn", NOTE)
+    journal.write("owner", "urn2", replace(NOTE, made=None))
+    journal.write("another owner", "urn", other)
+    journal.write("another owner", "urn2", replace(NOTE, kind="openrelay:Vm", made="vm_1"))
+    assert journal.named(NOTE.kind) == {"wh_2", "wh_3"}
+    assert journal.notes("owner", NOTE.kind, besides=["urn2", "urn3"]) == [NOTE]
+    assert journal.notes("another owner", NOTE.kind, besides=["urn"]) == []
+
+
+@pytest.mark.parametrize("name", ["name", "organization", "lost"])
 def test_a_note_of_a_release_that_noted_no_such_thing_is_read(tmp_path: Path, name: str) -> None:
     NoteFiles(tmp_path).write("owner", "urn", NOTE)
     (file,) = tmp_path.iterdir()
