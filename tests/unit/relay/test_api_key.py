@@ -218,12 +218,14 @@ class TestANameThatIsTaken:
         assert stack.record().outputs["key"] == held(stack).secret
         stack.assert_nothing_lost()
 
+    @pytest.mark.parametrize("lag", [0.0, 30.0])
     @pytest.mark.parametrize("fault", ["drop", "status"])
     def test_what_came_up_after_the_answer_was_lost_is_named_and_not_touched(
-        self, fault: str
+        self, fault: str, lag: float
     ) -> None:
         """Another stack makes one of the very same name and inputs meanwhile."""
-        stack, theirs, sent = account("ApiKey"), list[str](), list[float]()
+        stack = account("ApiKey", list_lag_seconds=lag)
+        theirs, sent = list[str](), list[float]()
         handle, clock = stack.world.handle, stack.scheduler.clock
 
         def meanwhile(request: Request) -> Answer:
@@ -240,9 +242,8 @@ class TestANameThatIsTaken:
         stack.world.handle = meanwhile  # type: ignore[method-assign]
         with pytest.raises(OperationFailed) as failure:
             stack.up(key(**CHOSEN))
-        assert f"exists already ({theirs[0]}); whether it was created is unknown; choose" in str(
-            failure.value
-        )
+        held = "nothing was created" if lag else "whether it was created is unknown"
+        assert f"exists already ({theirs[0]}); {held}; choose" in str(failure.value)
         assert stack.alive() == set(theirs)
         assert stack.world.store.table(ApiKey)[theirs[0]].status == "active"
 
