@@ -330,6 +330,16 @@ class Kind:
         return not (self.singleton or self.acts) and "{org}" in self.listed.path
 
     @property
+    def elsewhere(self) -> str | None:
+        """What one does that is another account's than the key's, where the API cannot tell that
+        from one that is gone, and it matters; None where it does not."""
+        if self.of_an_organization or self.singleton or self.acts:
+            return None
+        if self.bills:
+            return "goes on billing"
+        return "can still be used" if self.shown_once else None
+
+    @property
     def noted(self) -> bool:
         """Whether each create is noted on this machine before it is sent: after a crash nothing
         else tells that it was, or how a setting was before."""

@@ -108,6 +108,8 @@ class Remote:
         answer was lost; None where there is none."""
         self.stale: str | None = None
         """The state from before a request, which the API may go on showing for a while."""
+        self.unknown = False
+        """True where it was to be ended, and the API did not know it, then or before."""
 
     def send(self, method: str, path: str, body: Any = None, **keywords: Any) -> Any:
         """Send a request about this thing: the path may name `{org}` and `{id}`."""
@@ -280,6 +282,7 @@ class Remote:
                     shown = "may not show it yet, since it was just made"
                     caller.report(f"the API {shown}: asking again")
                 else:
+                    self.unknown = not self.seen
                     return None
                 if caller.now() >= min(began + patience, caller.deadline):
                     raise OpenRelayError(f"{error.what}, and {shown}", advice) from None

@@ -381,6 +381,8 @@ class Lifecycle:
                     replaced=self.session.history.own_id(call.urn) not in (None, resource_id),
                 )
             ) from error
+        if remote.unknown and kind.lives(outputs):
+            self._warn_of_elsewhere(resource_id, "nothing was ended")
         for left in outputs.get(LEFT, ()):
             if (kind.token, left) not in self.session.history.ended:
                 self._warn_of_left(left)
@@ -465,6 +467,15 @@ class Lifecycle:
             f"an earlier {self.kind.noun} of this resource is left as it is: {resource_id}; if no "
             f"state records it, end it unless somebody needs it"
         )
+
+    def _warn_of_elsewhere(self, resource_id: str, holds: str) -> None:
+        """Warn of what may be another account's, where the API does not tell and it matters."""
+        does, service = self.kind.elsewhere, self.kind.service.title
+        if does is not None:
+            self.call.warn(
+                f"the API does not know {resource_id}, so that {holds}: if it is another {service} "
+                f"account's, it {does} there; end it there unless somebody needs it"
+            )
 
     def _whose(self) -> Bag:
         """The organization whose key this run has."""
@@ -649,6 +660,8 @@ class Lifecycle:
             raise MachineGone(f"there is none with the id {remote.id}", advice)
         ended = f"has ended ({describe(full)})" if full is not None else "does not exist any more"
         self.call.warn(f"{remote.id} {ended}")
+        if full is None:
+            self._warn_of_elsewhere(remote.id, "the state forgets it")
         return None
 
     def _generated_name(self, inputs: Bag, owner: Any) -> str | None:
