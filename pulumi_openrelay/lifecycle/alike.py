@@ -1,7 +1,8 @@
 """Exactly one of those that need not carry a name and whose create takes no key.
 
 Where no name is told, only what existed before a create and what exists after it tell what it made:
-so those alike are made one at a time, and each create is noted on this machine before it is sent.
+so those alike are made one at a time, and each create is noted on this machine before it is sent;
+while one waits for capacity, and where marks are told, nobody waits for it.
 Nothing is ended but what the API itself has named as this resource's own. Where two fit, or where
 one fits that another API key may have made, none is touched.
 """
@@ -9,18 +10,22 @@ one fits that another API key may have made, none is touched.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import Ambiguous, Conflict
+from ..errors import Ambiguous, Conflict, NoCapacity
 from .declare import made_at
 from .make import Maker
 from .remote import SETTLE_SECONDS, describe
 from .unrecorded import called, carries_anothers, cut_off
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from .declare import Row
     from .journal import Note
+    from .remote import Patience
 
 RECENT_SECONDS = 3600.0
 """Whoever was made longer ago is no leftover worth a warning."""
@@ -30,10 +35,14 @@ class AlikeMaker(Maker):
     """Makes one resource whose like may exist many times."""
 
     _sent = 0
+    _turn: Event | None = None
 
     def find_or_make(self) -> tuple[Row, str | None]:
-        with self._session.history.alone(self._kind.likeness(self._inputs), self._call):
-            self._before = self._rows(self._call.now())
+        history, likeness = self._session.history, self._kind.likeness(self._inputs)
+        self._rows(self._began)  # together with others, not one after the other
+        self._take_turn()
+        try:
+            self._before = self._rows(max(self._began, history.unclear.get(likeness, 0.0)))
             self._take_up_answered()
             note = self._earlier
             row = self._left_by_name()
@@ -48,8 +57,34 @@ class AlikeMaker(Maker):
                 if note is None:
                     self._warn_of_alikes()
                 row = self._make_noted()
-            self._session.history.create(self._call.urn, str(row["id"]), None)
+            history.create(self._call.urn, str(row["id"]), None)
+        finally:
+            if self._doubted:
+                history.unclear[likeness] = self._call.now()
+            self._end_turn()
         return row, found
+
+    def _take_turn(self) -> None:
+        """Wait until nobody else makes one that could be taken for this one, unless marks tell."""
+        likeness = self._kind.likeness(self._inputs)
+        self._turn = self._session.history.take_turn(
+            likeness, self._call, lambda: not self._is_told_by_mark()
+        )
+
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        self._session.history.end_turn(self._kind.likeness(self._inputs), turn)
+
+    def _is_told_by_mark(self) -> bool:
+        """Whether this one has a mark, and the list has shown that it tells such."""
+        kind, rows = self._kind, self._rows(self._began).values()
+        return not kind.nameless(self._inputs) and any(kind.called(row) for row in rows)
+
+    def _wait_for_capacity(self, patience: Patience, error: NoCapacity) -> None:
+        """Others alike have their turn meanwhile: nothing was made."""
+        self._end_turn()
+        super()._wait_for_capacity(patience, error)
+        self._take_turn()
 
     def end_twins(self, resource_id: str) -> None:
         """Nothing is ended: `end_strays` warns of them."""
@@ -59,7 +94,8 @@ class AlikeMaker(Maker):
         resource's name, and warn of the rest."""
         super().end_strays(resource_id)
         self._tell_of_undeclared(resource_id)
-        came = [*self._new_twins(), *self._new_unmarked(resource_id)] if self._sent > 1 else []
+        doubted = self._doubted and self._sent > 1
+        came = [*self._new_twins(), *self._new_unmarked(resource_id)] if doubted else []
         for row in came:
             if row["id"] != resource_id and not self._is_another_keys(row):
                 self._call.warn(
@@ -142,6 +178,11 @@ class AlikeMaker(Maker):
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1
+        # What others of this program have made since the list was read is none of it, nor what is
+        # older than the first create that was not refused.
+        before = {*self._note.before, *self._session.history.anothers(self._call.urn)}
+        first = self._note.first if self._doubted else self._api_time()
+        self._note = replace(self._note, first=first, before=tuple(sorted(before)))
         row = super()._send(attempt)
         self._session.history.made.add(str(row["id"]))
         return row

@@ -286,7 +286,7 @@ class Maker(Attempts):
                 row: Row = self._send(attempt)
             except NoCapacity as error:
                 if not self._make_room(error):
-                    patience.wait_or_raise(error)
+                    self._wait_for_capacity(patience, error)
             except RateLimited as error:
                 if not self._make_room(error):
                     raise
@@ -352,6 +352,9 @@ class Maker(Attempts):
                     raise OpenRelayError(
                         f"the API answers every create with one that {condition(row)}"
                     )
+
+    def _wait_for_capacity(self, patience: Patience, error: NoCapacity) -> None:
+        patience.wait_or_raise(error)
 
     def _asked_anew(self, row: Row) -> Row:
         """What the create was answered with, as it is now."""

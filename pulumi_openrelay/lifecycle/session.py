@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -254,7 +254,10 @@ class History:
         does not declare any more, by kind and id."""
         self.made: set[str] = set()
         """The ids that the API has answered this operation's creates with."""
-        self._making: dict[str, threading.Event] = {}
+        self.unclear: dict[str, float] = {}
+        """When, by likeness, a create last lost an answer: what that made, no list shows that was
+        read before."""
+        self._turns: dict[str, threading.Event] = {}
 
     def own(
         self,
@@ -323,22 +326,26 @@ class History:
         with self._lock:
             return self._names.setdefault((kind, name), urn) == urn
 
-    @contextmanager
-    def alone(self, likeness: str, caller: Caller) -> Iterator[None]:
-        """One at a time makes a thing of this likeness, so that each knows its own."""
-        while True:
+    def take_turn(
+        self, likeness: str, caller: Caller, needed: Callable[[], bool]
+    ) -> threading.Event | None:
+        """One at a time makes a thing of this likeness, so that each knows its own: wait for that,
+        as long as it is needed. Returns what ends the turn; None where none was needed."""
+        while needed():
             with self._lock:
-                ahead = self._making.get(likeness)
+                ahead = self._turns.get(likeness)
                 if ahead is None:
-                    mine = self._making[likeness] = threading.Event()
-                    break
+                    mine = self._turns[likeness] = threading.Event()
+                    return mine
             caller.wait(60.0, ahead)
-        try:
-            yield
-        finally:
+        return None
+
+    def end_turn(self, likeness: str, turn: threading.Event | None) -> None:
+        """It is another's turn; does nothing where there was none."""
+        if turn is not None:
             with self._lock:
-                del self._making[likeness]
-            mine.set()
+                del self._turns[likeness]
+            turn.set()
 
     def protection(self, urn: str, *, lifted: bool) -> None:
         """Whether the program, as it is now, has lifted the protection of this resource."""
