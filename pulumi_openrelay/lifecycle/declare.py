@@ -183,6 +183,8 @@ class Kind:
     """True where a create of a name that is taken is refused with a plain 400."""
     adopted_by: ClassVar[str] = "name"
     """The input by which `adopt` knows what to take over, where the kind has `adopt`."""
+    anew: ClassVar[str | None] = "name"
+    """The input to change for a new one in its place; None: every input changes in place."""
     key_advice: ClassVar[str | None] = None
     """What to do where it cannot be told which API key has made a thing."""
     telling_apart: ClassVar[str | None] = None

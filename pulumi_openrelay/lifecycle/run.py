@@ -350,9 +350,12 @@ class Lifecycle:
         kind, call = self.kind, self.call
         call.hide(outputs)
         if self.session.history.lives_on(call.urn, resource_id, outputs.get(MADE)):
+            how = f"change an input, such as {kind.anew}"
+            if kind.anew is None:
+                how = "take it out of the program, run `pulumi up`, and put it back"
             call.warn(
                 f"{resource_id} is not ended, because it is this resource itself: what was to "
-                f"replace it took it over; to have a new one, change an input, such as name"
+                f"replace it took it over; to have a new one, {how}"
             )
             return
         if self.session.history.let_go(call.urn, resource_id):

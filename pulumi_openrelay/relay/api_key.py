@@ -101,6 +101,7 @@ class ApiKeyKind(Kind, resource=ApiKey):
         "DELETE", "/v2/customer/keys/{id}", after="/v2/customer/keys/{id}/revoke", makes="revoked"
     )
     shown_once = True
+    anew = "rotation"
     unique_names = True
 
     def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:

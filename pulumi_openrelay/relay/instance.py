@@ -147,6 +147,7 @@ class InstanceKind(Kind, resource=Instance):
     bills = True
     priced_by = frozenset({"prescription", "service_mode", "billing_mode"})
     alike = True
+    anew = "webhook_url"
     key_advice = (
         "set relay:customerToken, which tells whose keys are whose, import it with "
         "`pulumi-openrelay import` if it is this resource's, or end it if nobody needs it"
@@ -213,7 +214,8 @@ class InstanceKind(Kind, resource=Instance):
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")
         if not isinstance(price, (int, float)) or not isinstance(period, int) or period <= 0:
             return None
-        return round(price * 100 * 3600 / period)
+        cents = price * 100 * 3600 / period
+        return round(cents) or int(cents > 0)  # 0 is what bills nothing
 
     def derived(self, row: Row) -> dict[str, Any]:
         rate = self.rate(row)

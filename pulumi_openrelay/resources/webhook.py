@@ -93,6 +93,7 @@ class WebhookKind(Kind, resource=Webhook):
     create = Create("/v1/orgs/{org}/webhooks/create")
     delete = Delete("DELETE", "/v1/orgs/{org}/webhooks/{id}")
     shown_once = True
+    anew = None
 
     def remarks(self, inputs: Inputs) -> Iterator[str]:
         events = inputs.get("events")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.fields import Role
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.sentences import Failed
 
@@ -437,6 +438,26 @@ def test_one_that_is_taken_over_names_all_that_asks_for_a_new_one_without_a_chan
     (said,) = [said for said in stack.engine.warnings if "goes on with what is there" in said]
     for option in ("--target-replace", "--replace", "replacement_trigger", "replace_with"):
         assert f"`{option}`" in said
+
+
+@pytest.mark.parametrize("token", THINGS)
+def test_one_that_was_taken_over_names_an_input_that_makes_another(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token))
+    recorded = dict(stack.record().outputs)
+
+    def deleted() -> list[str]:
+        life, call = stack.life()
+        life.session.history.own(call.urn, stack.record().id, "another mark")
+        life.delete(stack.record().id, recorded)
+        return list(call.warnings)
+
+    (said,) = stack.run(deleted)
+    named = re.search(r"change an input, such as (\w+)", said)
+    fields = KINDS[token].fields.values()
+    replacing = {field.name for field in fields if field.role is Role.REPLACES}
+    assert named[1] in replacing if named is not None else not replacing
+    stack.assert_nothing_lost()
 
 
 @pytest.mark.parametrize("token", SETTINGS)

@@ -11,6 +11,7 @@ import pytest
 
 from pulumi_openrelay.cli import leftovers
 from pulumi_openrelay.emulator import Answer, RelayWorld, Request
+from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.service import RELAY
@@ -135,6 +136,11 @@ class TestInPreview:
     def test_the_rate_is_known(self) -> None:
         taken, _ = check(account(), **SMALL)
         assert taken["rate_cents_per_hour"] == 5
+
+    @pytest.mark.parametrize(("dollars", "cents"), [(0.0, 0), (0.0001, 1), (0.004, 1), (0.016, 2)])
+    def test_a_price_below_a_cent_is_not_said_to_be_none(self, dollars: float, cents: int) -> None:
+        row = {"rate_per_period": dollars, "billing_period_seconds": 3600}
+        assert KINDS["relay:Instance"].rate(row) == cents
 
     def test_nothing_is_made(self) -> None:
         stack = account()
