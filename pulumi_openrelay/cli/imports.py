@@ -17,6 +17,10 @@ MADE_BY_A_STACK = (
 LEFT_OUT = (
     "{} that stacks of this package made are left out; name one by its id if no state records it"
 )
+NOT_TOLD = (
+    "the API does not give {} of {} back, so that Pulumi will warn of a bug while it imports, "
+    "which it is not: give it in the program"
+)
 NAMED_BY_A_PROGRAM = (
     "a stack may record these all the same, by a name that its program gave: take what a state "
     "records out of the file, or both stacks change it, and either ends it"
@@ -64,9 +68,14 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
         resources: list[dict[str, Any]] = []
         for resource_id in ids:
             called = name or without_mark(names.get(resource_id, resource_id))
-            if called in [made["name"] for made in resources]:
+            if called in [other["name"] for other in resources]:
                 called = f"{called}-{resource_id}"
-            resources.append(entry(session, console(called), kind, resource_id, called))
+            made = entry(session, console(called), kind, resource_id, called)
+            resources.append(made)
+            untold = [f.name for f in kind.fields.values() if f.required]
+            untold = [name for name in untold if name not in made["inputs"]]
+            if untold:
+                console().warn(NOT_TOLD.format(", ".join(untold), resource_id))
         if everything and marked:
             console().warn(LEFT_OUT.format(len(marked)))
         if everything and ids and not kind.singleton:

@@ -73,19 +73,20 @@ class SettingLifecycle(Lifecycle):
     def delete(self, resource_id: str, outputs: Bag) -> None:
         kind, call, history = self.kind, self.call, self.session.history
         call.hide(outputs)
-        before = outputs.get(BEFORE)
+        before, fields = outputs.get(BEFORE), kind.fields.values()
+        restores = any(field.role is Role.UPDATES and field.readable for field in fields)
         if history.lives_on(call.urn, resource_id, outputs.get(MADE)):
-            fields = kind.fields.values()
-            if any(field.role is Role.UPDATES and field.readable for field in fields):
+            if restores:
                 call.warn(
                     "it was replaced on demand, so that a delete will leave it as it is now: what "
                     "it was before this stack had it is not known any more"
                 )
             return
         if before is None:
-            call.warn(
-                "it is left as it is, because what it was before this stack had it is not known"
-            )
+            if restores:
+                call.warn(
+                    "it is left as it is, because what it was before this stack had it is not known"
+                )
             return
         ours = {
             field.name

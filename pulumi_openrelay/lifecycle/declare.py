@@ -404,6 +404,12 @@ class Kind:
         del old, new, updates
         return iter(())
 
+    def contradicts(self, name: str, value: Any, outputs: Inputs) -> bool:
+        """Whether what the API tells of one shows that an input which it does not give back is not
+        this value, that the program gives. outputs: the recorded ones."""
+        del name, value, outputs
+        return False
+
     def lost(self, old: Row, new: Inputs) -> Iterator[str]:
         """What one that is replaced has, and the new one would not: each is worth a warning.
 

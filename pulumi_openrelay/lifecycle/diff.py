@@ -46,7 +46,7 @@ def diff(
     changes = Changes()
     for prop in kind.fields.values():
         if prop.is_input:
-            _compare(prop, old_inputs, old_outputs, new_inputs, changes)
+            _compare(kind, prop, old_inputs, old_outputs, new_inputs, changes)
     stays, changes.remarks = changes.remarks, []
     _mend(kind, old_outputs, new_inputs, changes)
     if changes.replaces:
@@ -60,6 +60,7 @@ def diff(
 
 
 def _compare(
+    kind: Kind,
     prop: Field,
     old_inputs: Mapping[str, Any],
     old_outputs: Mapping[str, Any],
@@ -83,12 +84,15 @@ def _compare(
             )
         return
     if asks and not asked and not prop.readable and OWNER not in old_outputs:
-        if prop.role is Role.REPLACES:
+        if prop.role is not Role.REPLACES:
+            return
+        told_otherwise = not has_unknown(new) and kind.contradicts(name, new, old_outputs)
+        if prop.in_create and not told_otherwise:
             changes.remarks.append(
                 f"the API does not give {name} back, so of this imported one it is taken to be as "
                 f"the program says"
             )
-        return
+            return
     if old is None and new is None:
         return
     if prop.role is Role.REPLACES and old in NOTHING and new in NOTHING:

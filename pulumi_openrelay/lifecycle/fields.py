@@ -113,10 +113,11 @@ class Field:
     secret: a Pulumi secret end to end. required: the program must give it. readable: the API gives
     it back, so that drift shows and imports know it. listed: only the list tells it, not the
     detail. in_create: the create request takes it; one that it does not take is set by the same
-    calls that update it. absent: what leaving it out means, where that is a plain value; None: the
-    API chooses. same: whether an old and a new value mean the same. shape: the type of its values.
-    replaces_when: for a property that changes in place in one direction only. problem: a reason why
-    a value is no good, or None. free_text: the API may repeat in it what it was given.
+    calls that update it, or, where a change needs a new one, by none. absent: what leaving it out
+    means, where that is a plain value; None: the API chooses. same: whether an old and a new value
+    mean the same. shape: the type of its values. replaces_when: for a property that changes in
+    place in one direction only. problem: a reason why a value is no good, or None. free_text: the
+    API may repeat in it what it was given.
     """
 
     role: Role
@@ -166,6 +167,7 @@ def replaces(
     default: None = ...,  # type: ignore[assignment]
     secret: bool = False,
     readable: bool = True,
+    in_create: bool = True,
     wire: str = "",
     absent: Any = None,
     same: Callable[[Any, Any], bool] = equal,
@@ -178,6 +180,7 @@ def replaces(
         required=default is ...,
         secret=secret,
         readable=readable,
+        in_create=in_create,
         wire=wire,
         absent=absent,
         same=same,

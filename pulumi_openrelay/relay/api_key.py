@@ -69,11 +69,11 @@ class ApiKey(Resource, module="relay", name="ApiKey"):
     """Whether it may rent instances. Default: the API's."""
     enabled: In[bool | None] = updates(default=None, absent=True, in_create=False)
     """False revokes it, and True takes that back. Default: True."""
-    rotation: In[str | int | None] = replaces(default=None, readable=False)
-    """Any text or number: a change makes a new key, and deletes the old one at the end of the
-    update, when whatever uses it has the new one. Needs `name` left out. A `key_budget`
-    or `instances_allowed` that the program does not give is not the new key's, and a warning says
-    so."""
+    rotation: In[str | int | None] = replaces(default=None, readable=False, in_create=False)
+    """Any text or number: a change makes a new key, in place of an imported one too, and deletes
+    the old one at the end of the update, when whatever uses it has the new one. Needs `name` left
+    out. A `key_budget` or `instances_allowed` that the program does not give is not the new key's,
+    and a warning says so."""
 
     key: Out[str | None] = output(secret=True, readable=False)
     """The secret, `relay_sk_...`; None for a key that this stack did not make."""

@@ -210,6 +210,10 @@ class InstanceKind(Kind, resource=Instance):
             for name in ("prescription", "image", "service_mode", "billing_mode", "region")
         )
 
+    def contradicts(self, name: str, value: Any, outputs: Inputs) -> bool:
+        told = outputs.get("ssh_key_fingerprint")
+        return name == "ssh_public_key" and _is_another(told, value)
+
     def rate(self, row: Row) -> int | None:
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")
         if not isinstance(price, (int, float)) or not isinstance(period, int) or period <= 0:
@@ -253,6 +257,12 @@ class InstanceKind(Kind, resource=Instance):
                 rate = self.rate({**mode, **period})
                 return {} if rate is None else {"rate_cents_per_hour": rate}
         return {}
+
+
+def _is_another(told: Any, key: str) -> bool:
+    """Whether a fingerprint that the API tells is certainly not this key's."""
+    told = str(told).rstrip("=")
+    return told.startswith("SHA256:") and bool(told != fingerprint(key))
 
 
 def _rows(catalog: Catalog) -> list[Mapping[str, Any]]:

@@ -472,6 +472,32 @@ class TestImported:
             stack.assert_nothing_lost()
 
 
+def test_an_imported_one_whose_key_the_api_tells_to_be_another_is_replaced() -> None:
+    stack = Stack("relay:Instance")
+    made = imported(stack, "relay:Instance", least=True).id
+    other = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'C' * 43} somebody"
+    stack.up(program("relay:Instance", least=True, ssh_public_key=other))
+    assert stack.record().id != made
+    stack.assert_nothing_lost()
+
+
+def test_a_rotation_of_an_imported_key_makes_a_new_one() -> None:
+    stack = Stack("relay:ApiKey")
+    made = imported(stack, "relay:ApiKey", least=True).id
+    calls = stack.up(program("relay:ApiKey", least=True, name=None, rotation=1))
+    assert calls == ["createKey", "revokeKey", "deleteKey"]
+    assert stack.record().id != made
+    assert stack.record().outputs["key"]
+    stack.assert_nothing_lost()
+
+
+def test_a_destroy_of_an_imported_setting_that_a_delete_always_leaves_says_nothing() -> None:
+    stack = Stack("relay:WebhookSecret")
+    imported(stack, "relay:WebhookSecret", least=True)
+    stack.destroy()
+    assert stack.engine.warnings == []
+
+
 def test_the_memory_of_an_imported_vm_is_what_was_asked_for_and_not_what_it_runs_with() -> None:
     stack = Stack(VM)
     handle = stack.world.handle

@@ -230,6 +230,21 @@ class TestCommand:
         )
 
 
+def test_what_the_api_does_not_give_back_and_pulumi_will_miss_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi calls it a bug of the provider."""
+    with serve_relay(keys=["relay_sk_local"]) as account:
+        monkeypatch.setenv("RELAY_BASE_URL", account.url)
+        monkeypatch.setenv("RELAY_API_KEY", "relay_sk_local")
+        asks = {"prescription": "cpu.small", "image": "ubuntu-24.04", "ssh_public_key": KEY}
+        rented = account.world.call("POST", "/v2/instances", asks).json()["id"]
+        result = run("instance", rented)
+    assert result.exit_code == 0
+    said = f"warning: the API does not give ssh_public_key of {rented} back"
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize("what", ["model-allowlist", "account-settings", "webhook-secret"])
 def test_a_setting_has_one_id_and_no_other(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """The state would hold the other for ever."""
