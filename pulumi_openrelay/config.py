@@ -134,11 +134,17 @@ def not_a_credential(value: str) -> str | None:
     return None if fine else "has characters that no key has"
 
 
+def is_from_environment(source: str) -> bool:
+    """Whether a credential is from there, where it works beside no stack's configuration too.
+    source: as the settings have it."""
+    return "the environment" in source
+
+
 def set_anew(source: str, key: str) -> str:
     """What to do about a credential that was refused. source: as the settings have it. key: its key
     in a stack's configuration."""
-    if "the environment" in source:
-        return "set a valid one there"  # where no stack's configuration is read, too
+    if is_from_environment(source):
+        return "set a valid one there"
     return f"set a valid one with `pulumi config set --secret {key} <value>`"
 
 

@@ -82,7 +82,7 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
 def living(session: Session, call: Call, kind: Kind) -> dict[str, str]:
     """The names of all that there are of a kind, by id."""
     if kind.singleton:
-        return {SINGLETON: kind.noun}
+        return {SINGLETON: SINGLETON}
     try:
         rows, _ = session.rows(call, kind.listed, call.now())
     except NotFound:

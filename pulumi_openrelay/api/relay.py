@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config import RelaySettings, set_anew
+from ..config import RelaySettings, is_from_environment, set_anew
 from ..errors import (
     RETRY,
     ApiError,
@@ -117,6 +117,8 @@ class Relay:
         manages = request is not None and urlsplit(request.url).path.startswith(CUSTOMER)
         if setting == "customerToken" and not manages:
             advice = "set an API key with `pulumi config set --secret relay:apiKey <value>` as well"
+            if is_from_environment(used):
+                advice = "set RELAY_API_KEY as well"
             kind = Unauthorized if status == 401 else Forbidden
             what = f"the {used} is for keys and account settings, and the API refused it ({said})"
             return kind, what, advice
@@ -127,7 +129,8 @@ class Relay:
         if code == "TIER_FEATURE_UNAVAILABLE":
             return Forbidden, what, "choose a tier that has it"
         if manages and setting == "apiKey" and code in ORDINARY_KEY_CODES:
-            advice = "keys and account settings need relay:customerToken or the account's superkey"
+            token = "RELAY_CUSTOMER_TOKEN" if is_from_environment(used) else "relay:customerToken"
+            advice = f"keys and account settings need {token} or the account's superkey"
             return Forbidden, what, advice
         return Forbidden, what, None
 

@@ -39,7 +39,8 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
 
     WHAT is vm, ssh-key, inference-cluster, webhook, instance, api-key, model-allowlist,
     account-settings or webhook-secret; IDS are theirs. The key is read from OPENRELAY_API_KEY or
-    RELAY_API_KEY.
+    RELAY_API_KEY; api-key and the settings of the account need RELAY_CUSTOMER_TOKEN, or the
+    account's superkey as RELAY_API_KEY.
 
     \b
       pulumi-openrelay import vm 6fa284fb > existing.json

@@ -331,9 +331,9 @@ class Lifecycle:
             now = without_none(now)
             self._warn_of_what_others_did(outputs, now)
         except Exception as error:
-            raise Failed(
-                sentences.not_read(kind.noun, self.call.name, self._reason(error))
-            ) from error
+            reason, recorded = self._reason(error), bool(outputs)
+            said = sentences.not_read(kind.noun, self.call.name, reason, recorded=recorded)
+            raise Failed(said) from error
         unwell = None
         if kind.states is not None and outputs.get(READY) is False:
             state = condition({"status": now.get("status")})

@@ -73,12 +73,14 @@ def unchanged(noun: str, name: str, error: OpenRelayError, *, certain: bool = Tr
     return sentence(noun, name, error.what, holds, error.advice)
 
 
-def not_read(noun: str, name: str, error: OpenRelayError) -> str:
+def not_read(noun: str, name: str, error: OpenRelayError, *, recorded: bool = True) -> str:
+    """recorded: whether a state records it."""
     if isinstance(error, MachineGone):
         return sentence(noun, name, error.what, "nothing was read", error.advice)
     what = f"it could not be read: {error.what}"
+    holds = "its record is as it was" if recorded else "nothing was read"
     advice = (error.advice or RETRY).replace(RETRY, "run the command again")
-    return sentence(noun, name, what, "its record is as it was", advice)
+    return sentence(noun, name, what, holds, advice)
 
 
 def not_deleted(

@@ -245,6 +245,36 @@ def test_what_the_api_does_not_give_back_and_pulumi_will_miss_is_said(
     assert said in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "before", "holds"),
+    [
+        (("api-key", "--all"), "", ""),
+        (
+            ("account-settings", "account"),
+            "account settings 'account': it could not be read: ",
+            "nothing was read; ",
+        ),
+    ],
+)
+def test_an_ordinary_key_is_told_the_variable_that_this_command_reads(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], before: str, holds: str
+) -> None:
+    """No stack's configuration is read here."""
+    with serve_relay(keys=["relay_sk_super", "relay_sk_ordinary"]) as account:
+        monkeypatch.setenv("RELAY_BASE_URL", account.url)
+        monkeypatch.setenv("RELAY_API_KEY", "relay_sk_ordinary")
+        result = run(*arguments)
+        monkeypatch.setenv("RELAY_CUSTOMER_TOKEN", "jwt_local")
+        assert run(*arguments).exit_code == 0
+    assert result.exit_code == 1
+    start = f"Error: {before}the API does not allow it with the API key from the environment "
+    assert result.output.startswith(f"{start}(RELAY_API_KEY) (403 CREDENTIAL_NOT_PERMITTED: ")
+    assert result.output.endswith(
+        f"); {holds}keys and account settings need RELAY_CUSTOMER_TOKEN or the account's superkey\n"
+    )
+    assert "RELAY_CUSTOMER_TOKEN" in CliRunner().invoke(import_, ["--help"]).stdout
+
+
 @pytest.mark.parametrize("what", ["model-allowlist", "account-settings", "webhook-secret"])
 def test_a_setting_has_one_id_and_no_other(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """The state would hold the other for ever."""

@@ -170,6 +170,20 @@ def test_a_customers_token_that_an_instance_does_not_take_asks_for_an_api_key(
     assert "relay:customerToken" in str(relay.error(answer(401), None, keys).advice)
 
 
+def test_what_is_to_be_set_beside_a_credential_of_the_environment_is_a_variable_of_it() -> None:
+    there = replace(BOTH, api_key_source="the environment (RELAY_API_KEY)", customer_token=None)
+    manages = replace(asked("POST", "/v2/customer/keys"), headers={"x-api-key": "x"})
+    assert Relay(there).error(answer(403), None, manages).advice == (
+        "keys and account settings need RELAY_CUSTOMER_TOKEN or the account's superkey"
+    )
+    here = replace(there, api_key_source="the stack's configuration (relay:apiKey)")
+    assert "relay:customerToken" in str(Relay(here).error(answer(403), None, manages).advice)
+    source = "the environment (RELAY_CUSTOMER_TOKEN)"
+    alone = Relay(replace(BOTH, api_key=None, customer_token_source=source))
+    works = replace(asked("GET", "/v2/instances"), headers=alone.headers("/v2/instances"))
+    assert alone.error(answer(401), None, works).advice == "set RELAY_API_KEY as well"
+
+
 def test_one_credential_alone_is_used_for_everything() -> None:
     key = Relay(replace(BOTH, customer_token=None))
     token = Relay(replace(BOTH, api_key=None))
