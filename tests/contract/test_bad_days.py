@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from pulumi_openrelay.emulator import Answer, Request
 
 from .examples import EXAMPLES
 from .support import (
@@ -19,6 +23,7 @@ from .support import (
     OperationFailed,
     Program,
     Stack,
+    answer_by,
     create_of,
     create_request,
     failure,
@@ -26,6 +31,8 @@ from .support import (
     program,
     resolved,
 )
+
+VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
 
 
 def all_updates(token: str) -> dict[str, Any]:
@@ -222,3 +229,54 @@ def _after(token: str, operation: str, *, least: bool) -> Program | None:
     if operation in ("update", "replace") and not changes:
         return None
     return program(token, least=least, **{**changes, "name": None})
+
+
+@pytest.mark.parametrize("status", [400, 409])
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_a_stop_that_is_refused_because_an_earlier_try_has_stopped_it_is_done(
+    token: str, status: int
+) -> None:
+    """What the API answers to a stop of one that rests is not documented."""
+    stack = Stack(token, provision_seconds=0.0)
+    stack.up(program(token))
+    stack.world.faults.add({"match": {"path_regex": "/stop$"}, "action": "lose_answer"})
+    rule = {"match": {"path_regex": "/stop$"}, "skip": 1}
+    stack.world.faults.add({**rule, "action": {"type": "status", "status": status}})
+    stopped = program(token, desired_state="stopped")
+    stack.up(stopped)
+    tries = [entry for entry in stack.world.log.entries if entry.path.endswith("/stop")]
+    assert [entry.fault for entry in tries] == ["lose_answer", "status"]
+    assert stack.record().outputs["status"] == "stopped"
+    assert stack.up(stopped) == []
+
+
+@pytest.mark.parametrize("token", [VM, CLUSTER])
+def test_a_stop_that_is_refused_of_one_that_runs_has_failed(token: str) -> None:
+    stack = Stack(token)
+    stack.up(program(token))
+    stack.world.faults.status(409, "POST", "/stop$", error="not now")
+    assert "not now" in str(failure(stack, program(token, desired_state="stopped")))
+    assert stack.record().outputs["status"] == "running"
+
+
+def test_a_cluster_that_starts_and_grows_in_one_change_is_scaled_once_it_runs() -> None:
+    """Whether one that is on its way can be scaled, the API does not say."""
+    stack = Stack(CLUSTER)
+    stack.up(program(CLUSTER, replica_count=1, desired_state="stopped"))
+    handle = stack.world.handle
+
+    def refusing(request: Request) -> Answer:
+        path, _, action = request.path.rpartition("/")
+        if (
+            action == "scale"
+            and b'"running"'
+            not in handle(replace(request, method="GET", path=f"{path}/detail", body=b"")).body
+        ):
+            error = {"error": "It is on its way.", "code": "INVALID_CLUSTER_STATE"}
+            return Answer(409, json.dumps(error).encode())
+        return handle(request)
+
+    answer_by(stack, refusing)
+    stack.up(program(CLUSTER, replica_count=3))
+    assert stack.record().outputs["replica_count"] == 3
+    assert stack.record().outputs["status"] == "running"

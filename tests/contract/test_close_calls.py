@@ -156,6 +156,27 @@ def test_a_machine_that_fails_at_once_is_ended_where_the_program_says_so() -> No
     assert stack.alive() == stack.recorded() == set()
 
 
+def test_what_a_lost_answer_made_is_known_by_its_own_name_though_no_date_is_told() -> None:
+    """Nobody else chooses such a name."""
+    stack = Stack(CLUSTER)
+    without_dates(stack, "/clusters")
+    stack.world.faults.add({"match": {"path_regex": "/clusters/create$"}, "action": "lose_answer"})
+    stack.up(program(CLUSTER, least=True))
+    stack.assert_nothing_lost()
+
+
+def test_of_a_hundred_ids_that_it_had_the_record_keeps_the_latest() -> None:
+    """They tell what a state may have recorded, and is not ended."""
+    stack = Stack(VM)
+    stack.up(program(VM, least=True))
+    was = [f"vm_{number}" for number in range(100)]
+    stack.record().outputs[WAS] = was
+    replaced = stack.record().id
+    stack.up(program(VM, least=True, **one_replacement(VM)))
+    assert stack.record().id != replaced
+    assert stack.record().outputs[WAS] == [*was[1:], replaced]
+
+
 class TestAStrangersOfTheSameName:
     """A name that the program gives may be another's too, and an answer may be lost just then."""
 

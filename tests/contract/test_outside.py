@@ -15,11 +15,14 @@ from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.importing import entry
 from pulumi_openrelay.lifecycle.diff import Changes
 from pulumi_openrelay.lifecycle.fields import OWNER
-from pulumi_openrelay.lifecycle.run import Reading
+from pulumi_openrelay.lifecycle.life import life
+from pulumi_openrelay.lifecycle.run import Lifecycle, Reading
 from pulumi_openrelay.lifecycle.sentences import Failed
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 
 from ..simulation.engine import OperationFailed, Program
+from ..simulation.network import SimulatedCall
+from ..simulation.scheduler import Process
 from .examples import EXAMPLES, By, Drift, Update
 from .support import (
     KINDS,
@@ -553,6 +556,33 @@ class TestLookedUp:
             if field.readable and name in recorded and name not in reading.outputs
         ]
         assert untold == []
+
+    @pytest.mark.parametrize("token", MACHINES)
+    @pytest.mark.parametrize("declared", [True, False])
+    def test_what_the_program_declares_itself_it_does_not_keep_alive(
+        self, token: str, declared: bool
+    ) -> None:
+        """A replaced one ends, though the program reads it by its id too; what has left the program
+        and is read by it lives on."""
+        stack = Stack(token)
+        stack.up(program(token, least=True))
+        old = stack.record()
+
+        def replaced() -> None:
+            process = Process(stack.engine.owner)
+            session = stack.connect(process)
+
+            def of(name: str) -> Lifecycle:
+                urn = f"urn:pulumi:dev::sim::pulumi-python:dynamic/{token}::{name}"
+                return life(stack.kind, session, SimulatedCall(stack.scheduler, process, urn))
+
+            if declared:
+                of(NAME).check(old.inputs, old.inputs)
+            of("seen").read(old.id, {}, {})
+            of(NAME).delete(old.id, old.outputs)
+
+        stack.run(replaced)
+        assert stack.alive() == (set() if declared else {old.id})
 
     @pytest.mark.parametrize("token", THINGS)
     def test_an_id_that_nobody_has_is_one_sentence(self, token: str) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.caller import Direct
 from pulumi_openrelay.emulator import serve_relay
+from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.policies.reading import Chips
 from pulumi_openrelay.review import market
 from pulumi_openrelay.review.market import Market
@@ -54,3 +56,17 @@ def test_relays_catalog_is_read_for_what_is_rented(monkeypatch: pytest.MonkeyPat
     blind = market.with_instances(Market(unreadable={"balance": "x"}), rented, dict[str, str]().get)
     assert blind.instance_chips is None
     assert blind.unreadable == {"balance": "x", "instances": "no API key is configured"}
+
+
+def test_an_answer_that_is_late_has_twenty_seconds_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[float] = []
+
+    class Asked:
+        def send(self, caller: Direct, *_request: Any, **_how: Any) -> Any:
+            left.append(caller.deadline - caller.now())
+            raise Unreachable("nobody answers")
+
+    monkeypatch.setattr(market, "session", lambda *_of: Asked())
+    assert market.read(lambda _key: None).balance is None
+    assert left
+    assert all(19 < seconds <= 20 for seconds in left)

@@ -69,6 +69,12 @@ def test_a_rename_without_an_alias_is_called_a_deletion() -> None:
     )
 
 
+def test_one_of_which_nothing_is_known_yet_is_like_none() -> None:
+    unknown = dict.fromkeys(vm(), UNKNOWN)
+    found = told.review(told.deleted("trainer", vm()), told.created("coach", unknown))
+    assert ("block", "data-loss", "trainer") in rules(found)
+
+
 def test_a_machine_that_the_stack_only_forgets_goes_on_billing() -> None:
     kept = told.review(told.deleted("trainer", vm(), retain=True))
     adopted = told.review(told.deleted("trainer", vm(), adopted=True))
@@ -313,6 +319,21 @@ def test_a_balance_that_lasts_hours_is_held_against_more_cost_only() -> None:
     stopped = vm(desired_state="stopped", rate_cents_per_hour=0)
     less = told.review(told.updated("trainer", vm(), stopped), market=poor)
     assert less.verdict is Verdict.PASS
+    poor = Market(Balance(500, 58, 50), MARKET.free, MARKET.free_spot)
+    one_of_two = told.updated("trainer", vm(), stopped)
+    assert told.review(one_of_two, told.same("old", vm()), market=poor).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "other",
+    [told.deleted("other", vm()), told.same("other", vm(), adopted=True)],
+    ids=["ends", "was taken over"],
+)
+def test_what_ends_or_would_outlive_its_end_burns_no_more_than_it_bills(other: Any) -> None:
+    poor = Market(Balance(500, 29, 50), MARKET.free, MARKET.free_spot)
+    stopped = vm(desired_state="stopped", rate_cents_per_hour=0)
+    found = told.review(other, told.updated("trainer", stopped, stopped), market=poor)
+    assert "runway" not in [reason.rule for reason in found.reasons]
 
 
 def test_the_rate_of_the_whole_organization_counts_for_the_balance() -> None:
@@ -404,6 +425,15 @@ def test_starting_a_stopped_machine_needs_room() -> None:
         told.updated("t", vm(gpu_count=3, desired_state="stopped"), vm(gpu_count=3))
     )
     assert rules(found) == [("block", "capacity", "t")]
+
+
+def test_a_machine_that_comes_to_rest_needs_no_room_and_one_that_is_made_to_rest_does() -> None:
+    """The latter runs before it is stopped."""
+    resting = vm(gpu_model_id="gone", desired_state="stopped")
+    rests = told.review(told.updated("t", vm(), resting))
+    assert "capacity" not in [reason.rule for reason in rests.reasons]
+    made = told.review(told.created("t", resting))
+    assert ("block", "capacity", "t") in rules(made)
 
 
 def test_what_cannot_be_read_is_not_evaluated() -> None:

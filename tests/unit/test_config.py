@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay import plugin
+from pulumi_openrelay.api.client import Client
 from pulumi_openrelay.config import (
     DEFAULT_RELAY_URL,
     DEFAULT_RETRIES,
@@ -17,16 +19,19 @@ from pulumi_openrelay.config import (
     resolve_relay,
 )
 from pulumi_openrelay.errors import Misconfigured
+from pulumi_openrelay.lifecycle.service import OPENRELAY, RELAY, Service
 
 STACK = {
     "openrelay:apiKey": "or_stack",
     "openrelay:apiUrl": "https://stack.example.com",
     "openrelay:organizationId": "org_stack",
     "openrelay:maxRetries": "3",
+    "openrelay:maxConcurrentRequests": "5",
     "relay:apiKey": "relay_sk_stack",
     "relay:customerToken": "jwt_stack",
     "relay:baseUrl": "https://relay.stack.example.com",
     "relay:maxRetries": "4",
+    "relay:maxConcurrentRequests": "6",
 }
 SHELL = {
     "OPENRELAY_API_KEY": "or_shell",
@@ -57,6 +62,7 @@ class TestOpenRelay:
             "https://stack.example.com",
             "org_stack",
             3,
+            5,
             api_url_source="the stack's configuration (openrelay:apiUrl)",
             organization_id_source="the stack's configuration (openrelay:organizationId)",
         )
@@ -160,6 +166,12 @@ class TestOpenRelay:
         with pytest.raises(Misconfigured, match="maxRetries"):
             openrelay({"openrelay:maxRetries": retries}, KEY_ALONE)
 
+    @pytest.mark.parametrize("requests", ["0", "-1", "many"])
+    def test_a_number_of_requests_at_once_that_is_none_is_refused(self, requests: str) -> None:
+        with pytest.raises(Misconfigured, match="openrelay:maxConcurrentRequests") as error:
+            openrelay({"openrelay:maxConcurrentRequests": requests}, KEY_ALONE)
+        assert error.value.advice == "give a whole number from 1 on"
+
     def test_no_retries_at_all_can_be_asked_for(self) -> None:
         assert openrelay({"openrelay:maxRetries": "0"}, KEY_ALONE).max_retries == 0
 
@@ -176,6 +188,7 @@ class TestRelay:
             "the stack's configuration (relay:customerToken)",
             "https://relay.stack.example.com",
             4,
+            6,
             base_url_source="the stack's configuration (relay:baseUrl)",
         )
 
@@ -208,3 +221,19 @@ class TestRelay:
 
     def test_neither_credential_shows_where_settings_are_printed(self) -> None:
         assert "_stack'" not in repr(relay(STACK))
+
+
+@pytest.mark.parametrize(("service", "retries", "most"), [(OPENRELAY, 3, 5), (RELAY, 4, 6)])
+def test_the_requests_of_a_service_are_repeated_and_limited_as_its_settings_say(
+    monkeypatch: pytest.MonkeyPatch, service: Service, retries: int, most: int
+) -> None:
+    made: list[dict[str, Any]] = []
+
+    def recorded(*arguments: Any, **named: Any) -> Client:
+        made.append(named)
+        return Client(*arguments, **named)
+
+    monkeypatch.setattr(plugin, "_sessions", {})
+    monkeypatch.setattr(plugin, "Client", recorded)
+    plugin.session(STACK.get, service)
+    assert made == [{"max_retries": retries, "max_concurrent_requests": most}]

@@ -18,6 +18,7 @@ from pulumi_openrelay.emulator import ServedWorld, World, serve, serve_relay
 from pulumi_openrelay.errors import OpenRelayError
 from pulumi_openrelay.importing import kind_of
 from pulumi_openrelay.lifecycle.declare import KINDS
+from pulumi_openrelay.lifecycle.fields import READY
 from pulumi_openrelay.provider import Provider
 
 SEALED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
@@ -70,6 +71,11 @@ class TestEntry:
         assert (inputs["resource_size"], inputs["public"]) == ("small", True)
         assert entry["outputs"]["status"] == "running"
         assert entry["outputs"].items() >= inputs.items()
+
+    def test_it_is_recorded_as_a_stacks_own_and_not_as_read(self, cloud: ServedWorld) -> None:
+        """What `.get` has read, which is nobody's own, has no such mark."""
+        (entry,) = resources("vm", vm(cloud))
+        assert entry["outputs"][READY] is True
 
     def test_its_provider_is_the_one_that_every_state_has(self, cloud: ServedWorld) -> None:
         (entry,) = resources("vm", vm(cloud))

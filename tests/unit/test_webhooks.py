@@ -15,13 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_openrelay.webhooks import (
-    SIGNATURE,
-    STANDARD_TOLERANCE_SECONDS,
-    TOLERANCE_SECONDS,
-    NotVerified,
-    verify,
-)
+from pulumi_openrelay.webhooks import SIGNATURE, NotVerified, verify
 
 SECRET = "whsec_" + base64.b64encode(b"swordfish").decode()
 OTHER = "whsec_" + base64.b64encode(b"trout").decode()
@@ -234,7 +228,7 @@ class Handled:
 class TestReplay:
     @pytest.mark.parametrize(
         ("signed", "tolerance"),
-        [(openrelay, TOLERANCE_SECONDS), (relay, STANDARD_TOLERANCE_SECONDS)],
+        [(openrelay, 900.0), (relay, 300.0)],
     )
     def test_one_of_another_time_is_refused(self, signed: Signed, tolerance: float) -> None:
         headers = signed(BODY, SECRET)

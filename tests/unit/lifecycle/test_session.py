@@ -12,7 +12,7 @@ from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller, Direct
 from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.lifecycle.declare import Listed
-from pulumi_openrelay.lifecycle.session import FRESH_SECONDS, History, Session
+from pulumi_openrelay.lifecycle.session import History, Session
 from pulumi_openrelay.lifecycle.shared import Shared, Snapshot
 
 from ...simulation.network import SimulatedCall
@@ -57,7 +57,7 @@ def test_an_old_list_is_read_anew() -> None:
     shared, wire = session()
     hand = Hand()
     read(shared, hand)
-    hand.seconds += FRESH_SECONDS + 1
+    hand.seconds += 31
     read(shared, hand)
     assert len(wire.sent) == 2
 

@@ -306,6 +306,16 @@ class TestBilledOnce:
         assert len(asked(stack)) == 3
         assert billed(stack) == 1
 
+    def test_the_next_up_asks_under_the_same_key_where_every_answer_was_lost(self) -> None:
+        stack = account()
+        lost = {"match": {"path_regex": "generate$"}, "times": None, "action": "lose_answer"}
+        stack.world.faults.add(lost)
+        with pytest.raises(OperationFailed, match="may have been done and billed"):
+            stack.up(check(IMAGE))
+        stack.world.faults.clear()
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+
     def test_where_it_takes_none_nothing_is_repeated_and_the_user_is_told(self) -> None:
         stack = account()
         stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": "lose_answer"})
@@ -357,6 +367,27 @@ class TestAskedAnew:
         stack.up(check(IMAGE))
         stack.up(check(IMAGE, api_key=PLAIN_KEY))
         assert billed(stack) == 2
+
+    @pytest.mark.parametrize("other", [{"triggers": ["ins_2"]}, {"api_key": PLAIN_KEY}], ids=str)
+    def test_so_does_one_that_was_cut_off_just_now_with_other_inputs(
+        self, other: dict[str, Any]
+    ) -> None:
+        stack = account()
+        world(stack).add_key(PLAIN_KEY, world(stack).first_customer, name="plain")
+        handle = stack.world.handle
+        keys: list[str] = []
+
+        def noting(request: Request) -> Answer:
+            keys.extend(v for k, v in request.headers.items() if k == "idempotency-key")
+            return handle(request)
+
+        stack.world.handle = noting  # type: ignore[method-assign]
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE))
+        stack.death = None
+        stack.up(check(IMAGE, **other))
+        assert len(keys) == len(set(keys)) == billed(stack) == 2
 
     def test_so_does_one_that_was_cut_off_long_ago(self) -> None:
         stack = account()

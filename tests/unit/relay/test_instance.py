@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -180,10 +181,22 @@ def test_one_that_fails_on_its_way_is_told_with_the_reason_and_replaced_by_the_n
     stack.assert_nothing_lost()
 
 
-def test_the_end_of_one_that_is_not_ready_is_asked_for_until_it_takes() -> None:
+@pytest.mark.parametrize("code", ["INSTANCE_NOT_READY", None])
+def test_the_end_of_one_that_is_not_ready_is_asked_for_until_it_takes(code: str | None) -> None:
+    """Any part of an error may be missing, its code too."""
     stack = account(provision_seconds=300.0)
     stack.up(instance(wait_for="none"))
     assert stack.record().outputs["status"] == "requested"
+    handle = stack.world.handle
+
+    def coded(request: Request) -> Answer:
+        answer = handle(request)
+        if answer.status != 409:
+            return answer
+        body = {"error": {"code": code, "message": "It is not ready."}}
+        return replace(answer, body=json.dumps(body).encode())
+
+    stack.world.handle = coded  # type: ignore[method-assign]
     stack.destroy()
     answers = [e.status for e in stack.world.log.entries if e.path.endswith("/terminate")]
     assert answers[0] == 409
@@ -663,3 +676,18 @@ def test_a_list_that_tells_less_than_was_asked_for_still_finds_what_was_lost() -
     assert not kind.twin({**row, "region": "us-east"}, inputs)
     assert not kind.twin({**row, "ssh_key_fingerprint": "SHA256:other"}, inputs)
     assert not kind.twin({**row, "webhook_url": "https://hooks.example.com"}, inputs)
+
+
+def test_a_key_that_was_read_from_a_file_is_sent_without_its_line_end() -> None:
+    stack = account()
+    handle = stack.world.handle
+    sent: list[str] = []
+
+    def noting(request: Request) -> Answer:
+        if request.method == "POST" and request.path == "/v2/instances":
+            sent.append(json.loads(request.body)["ssh_public_key"])
+        return handle(request)
+
+    stack.world.handle = noting  # type: ignore[method-assign]
+    stack.up(instance(ssh_public_key=f"{KEY}\n"))
+    assert sent == [KEY]
