@@ -14,6 +14,7 @@ from ..api.relay import Relay
 from ..config import RelaySettings, not_a_credential
 from ..errors import (
     RETRY,
+    ApiError,
     Forbidden,
     Interrupted,
     NoCapacity,
@@ -208,8 +209,8 @@ class _Question:
         asks_for_task = body.get("async") is True
         try:
             answer = self._send(detail, body, self._key(body) if asks_for_task else None)
-        except OpenRelayError as error:
-            if not (error.outcome_unknown or isinstance(error, Interrupted)):
+        except ApiError as error:
+            if not error.outcome_unknown:
                 journal.forget(owner, me)
             raise
         address = inference_request.promised(answer)

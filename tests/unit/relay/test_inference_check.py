@@ -12,7 +12,7 @@ import pytest
 from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.inference.gate import UsageRecord
 from pulumi_openrelay.emulator.relay.models import MODELS
-from pulumi_openrelay.errors import OpenRelayError
+from pulumi_openrelay.errors import Interrupted, OpenRelayError, Unreachable
 from pulumi_openrelay.lifecycle.declare import ACTIONS
 from pulumi_openrelay.relay import ModelName
 from pulumi_openrelay.relay.catalog import Endpoint, ModelDetail, Price
@@ -306,13 +306,38 @@ class TestBilledOnce:
         assert len(asked(stack)) == 3
         assert billed(stack) == 1
 
-    def test_the_next_up_asks_under_the_same_key_where_every_answer_was_lost(self) -> None:
+    @pytest.mark.parametrize("how", ["lose_answer", "error_after_work"])
+    def test_the_next_up_asks_under_the_same_key_where_every_answer_was_lost(
+        self, how: str
+    ) -> None:
         stack = account()
-        lost = {"match": {"path_regex": "generate$"}, "times": None, "action": "lose_answer"}
-        stack.world.faults.add(lost)
+        stack.world.faults.add({"match": {"path_regex": "generate$"}, "times": None, "action": how})
         with pytest.raises(OperationFailed, match="may have been done and billed"):
             stack.up(check(IMAGE))
         stack.world.faults.clear()
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+
+    @pytest.mark.parametrize("error", [Unreachable("nobody answers"), Interrupted()], ids=repr)
+    def test_an_attempt_that_sends_nothing_forgets_no_earlier_one(
+        self, error: OpenRelayError
+    ) -> None:
+        stack = account()
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE))
+        stack.death = None
+        handle = stack.world.handle
+
+        def away(request: Request) -> Answer:
+            if request.method == "POST":
+                raise error
+            return handle(request)
+
+        stack.world.handle = away  # type: ignore[method-assign]
+        with pytest.raises(OperationFailed, match="has not passed"):
+            stack.up(check(IMAGE))
+        stack.world.handle = handle  # type: ignore[method-assign]
         stack.up(check(IMAGE))
         assert billed(stack) == 1
 
