@@ -107,10 +107,6 @@ class Client:
         self.tried = 0.0
         """When the latest try of a request was sent, by the callers' clock."""
 
-    def server_time(self) -> float | None:
-        """Seconds since the epoch by the API's own clock; None until it has told it."""
-        return self._server_time[0] if self._server_time else None
-
     def time(self, caller: Caller) -> float:
         """Seconds since the epoch now, by the API's clock to a second, or by this machine's where
         the API does not tell."""

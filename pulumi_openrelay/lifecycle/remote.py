@@ -37,7 +37,8 @@ NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 """Failures of one look that say nothing about the machine: the next look may succeed."""
 
 CATALOG_SECONDS = 5.0
-"""How long a call that changes nothing tries to read what it can do without."""
+"""For how long a call that changes nothing asks again for what it can do without. A read that is
+under way then is waited for."""
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
 

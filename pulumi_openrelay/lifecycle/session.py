@@ -24,7 +24,8 @@ GATHER_SECONDS = 0.02
 FRESH_SECONDS = 30.0
 """How old a list may be that a refresh reads from."""
 TELLING_SECONDS = 5.0
-"""How long a refresh tries to read another list, which it can do without."""
+"""For how long a refresh asks again for another list, which it can do without. A read that is under
+way then is waited for."""
 
 Rows = dict[str, dict[str, Any]]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_openrelay.emulator import Answer, Request
 from pulumi_openrelay.lifecycle.declare import KINDS
 from pulumi_openrelay.lifecycle.fields import TIMEOUT
 
@@ -17,6 +18,7 @@ from .support import (
     PROVISION_SECONDS,
     Program,
     Stack,
+    answer_by,
     create_of,
     failure,
     on_answer,
@@ -253,3 +255,22 @@ class TestSsh:
         assert heard.count("running; ssh: booting") == 1
         assert heard[-1] == "running"
         assert stack.record().outputs["ssh_ready"] is True
+
+
+def test_a_slow_answer_of_the_catalog_is_waited_for() -> None:
+    """It is asked again for 5 s alone, and what is under way then is not given up."""
+    stack = Stack("openrelay:Vm")
+    handle = stack.world.handle
+
+    def slow(request: Request) -> Answer:
+        if request.path.endswith("/pricing"):
+            stack.scheduler.wait(20.0)
+        return handle(request)
+
+    answer_by(stack, slow)
+    stack.up(program("openrelay:Vm", least=True))
+    assert stack.record().inputs["rate_cents_per_hour"] > 0
+    assert (
+        stack.record().inputs["rate_cents_per_hour"]
+        == (stack.record().outputs["rate_cents_per_hour"])
+    )

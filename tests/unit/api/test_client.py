@@ -369,11 +369,13 @@ class TestAnswers:
 
     def test_the_apis_clock_is_what_its_last_answer_said(self) -> None:
         api, _ = client(answer(200, {}, date="Thu, 01 Jan 1970 00:01:40 GMT"), answer(200, {}))
-        assert api.server_time() is None
-        api.send(GET, Hand())
-        assert api.server_time() == 100.0
-        api.send(GET, Hand())
-        assert api.server_time() == 100.0
+        hand = Hand()
+        assert api.time(hand) == hand.time()  # it has not told it yet
+        for _ in range(2):  # the second answer does not tell it
+            api.send(GET, hand)
+            assert api.time(hand) == 100.0
+        hand.seconds += 7
+        assert api.time(hand) == 107.0
 
 
 class TestRequests:
