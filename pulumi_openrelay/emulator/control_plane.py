@@ -27,7 +27,7 @@ from .scripts import Scripts
 from .settings import Settings
 from .store import Owned, Record, Store
 from .timeline import Step, Timeline
-from .wire import Answer, NotYet, Refusal, Request
+from .wire import Answer, NotYet, Refusal, Request, http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -162,7 +162,7 @@ class ControlPlane(ABC):
     def advance(self) -> None:
         """Let everything happen that has become due, at the time it was due."""
         with self.lock:
-            until = max(self.now, self._clock() + self._origin.clock_offset)
+            until = self._time()
             while (due := self._timeline.next_due()) is not None and due <= until:
                 self.now = max(self.now, due)
                 record, name, argument = self._timeline.take()
@@ -170,11 +170,21 @@ class ControlPlane(ABC):
             self.now = until
             self.store.commit()
 
+    def _time(self) -> float:
+        """Seconds since the epoch; what has become due by then may yet have to happen."""
+        return max(self.now, self._clock() + self._origin.clock_offset)
+
     def next_due(self) -> float | None:
         """When the next thing happens by itself or a delivery falls due; None for never."""
         with self.lock:
             due = [d for d in (self._timeline.next_due(), self.outbox.next_due()) if d is not None]
             return min(due, default=None)
+
+    def sent_with(self, answer: Answer) -> dict[str, str]:
+        """The headers of an answer that is sent now, among them `Date`, by the clock of the times
+        in it."""
+        own = {name.lower(): value for name, value in answer.headers.items()}
+        return {"date": http_date(self._time()), **own}
 
     def skip(self, seconds: float) -> None:
         """Put the clock forward, and let happen what that makes due."""

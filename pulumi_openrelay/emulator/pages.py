@@ -52,15 +52,17 @@ def array(call: AdmittedRequest[Any, Any], rows: list[dict[str, Any]]) -> list[d
 def page(
     call: AdmittedRequest[Any, Any], records: Sequence[O], describe: Callable[[O], dict[str, Any]]
 ) -> dict[str, Any]:
-    """One page of records that are sorted newest first; no `nextCursor` on the last one."""
+    """One page of records that are sorted newest first. The last of several has an empty
+    `nextCursor`, a single one has none: callers must take both."""
     limit = read_limit(call, call.world.settings.page_size)
-    if (cursor := call.query.get("cursor")) not in (None, ""):
+    cursor = call.query.get("cursor") or ""
+    if cursor:
         after = _read_cursor(cursor)
         records = [record for record in records if record.sequence < after]
     shown = records[:limit]
     items = array(call, [describe(record) for record in shown])
     if len(records) <= limit:
-        return {"items": items}
+        return {"items": items, "nextCursor": ""} if cursor else {"items": items}
     return {"items": items, "nextCursor": _cursor(shown[-1].sequence)}
 
 

@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
-        response = responses.Response(answer.body, answer.status, dict(answer.headers))
+        response = responses.Response(answer.body, answer.status, self._world.sent_with(answer))
         await response(scope, receive, send)
 
     async def _late(self, answer: Answer) -> Answer:

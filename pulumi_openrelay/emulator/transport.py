@@ -54,4 +54,5 @@ class WorldTransport(httpx.BaseTransport):
             raise httpx.RemoteProtocolError(
                 "Server disconnected without sending a response.", request=request
             )
-        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+        headers = self._world.sent_with(answer)
+        return httpx.Response(answer.status, headers=headers, content=answer.body)

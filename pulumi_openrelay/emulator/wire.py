@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,5 +101,13 @@ def timestamp(seconds: float | None) -> str | None:
     """
     if seconds is None:
         return None
-    moment = datetime.fromtimestamp(max(0.0, min(seconds, _LAST_SECONDS)), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _moment(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def http_date(seconds: float) -> str:
+    """As the header `Date` has it: RFC 9110, to the second, within the same years."""
+    return format_datetime(_moment(seconds).replace(microsecond=0), usegmt=True)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(max(0.0, min(seconds, _LAST_SECONDS)), UTC)

@@ -17,7 +17,7 @@ def pages(api: Api, path: str) -> list[list[dict[str, Any]]]:
         separator = "&" if "?" in path else "?"
         page = api.ok("GET", f"{path}{separator}cursor={cursor}")
         found.append(page["items"])
-        cursor = page.get("nextCursor")
+        cursor = page.get("nextCursor") or None
     return found
 
 
@@ -33,7 +33,16 @@ def test_pages_hold_everything_once_newest_first(api: Api) -> None:
     assert [vm["id"] for page in found for vm in page] == ids
 
 
-def test_a_full_last_page_has_no_cursor(api: Api) -> None:
+def test_a_single_page_has_no_cursor_and_the_last_of_several_an_empty_one(api: Api) -> None:
+    """The document allows both."""
+    make_vms(api, 3)
+    assert "nextCursor" not in api.ok("GET", f"{api.org}/vms?limit=3")
+    first = api.ok("GET", f"{api.org}/vms?limit=2")
+    last = api.ok("GET", f"{api.org}/vms?limit=2&cursor={first['nextCursor']}")
+    assert last["nextCursor"] == ""
+
+
+def test_a_full_last_page_leads_to_no_other(api: Api) -> None:
     make_vms(api, 4)
     assert [len(page) for page in pages(api, f"{api.org}/vms?limit=2")] == [2, 2]
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -45,6 +47,20 @@ def test_the_same_world_answers_in_process_and_over_http(api: Api, client: httpx
     over_http = client.get(f"/v1/vms/{vm_id}/detail")
     assert over_http.json() == api.detail(vm_id)
     assert over_http.headers["content-type"] == "application/json"
+
+
+def test_every_answer_is_dated_by_the_clock_of_the_times_in_it(
+    api: Api, client: httpx.Client
+) -> None:
+    made = api.create_vm("trainer")["createdAt"]
+    transport = WorldTransport(api.world)
+    in_process = httpx.Client(transport=transport, base_url="http://emulator.test")
+    for carried in (client, in_process):
+        for path in ("/v1/vms/nobody/detail", "/openapi.json", "/v1/whoami"):
+            told = parsedate_to_datetime(carried.get(path).headers["date"])
+            assert told == datetime.fromisoformat(made).replace(microsecond=0)
+    fault(client, {"type": "status", "headers": {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}})
+    assert client.get("/v1/whoami").headers.get_list("date") == ["Thu, 01 Jan 1970 00:00:00 GMT"]
 
 
 def test_a_dropped_connection_is_closed_without_an_answer(api: Api, client: httpx.Client) -> None:
