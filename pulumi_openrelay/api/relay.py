@@ -25,6 +25,8 @@ from .transport import WireAnswer, WireRequest
 
 CUSTOMER = "/v2/customer/"
 """The paths of the account: they take the customer's token, or the superkey."""
+KEY_PREFIX = "relay_sk_"
+"""What an API key begins with, and the superkey too: it goes as such, whatever it is given as."""
 LIMITS = frozenset({"INSTANCE_LIMIT"})
 """Codes of a 429 that no waiting ends."""
 REPEAT_CODES = frozenset({"IDEMPOTENCY_IN_PROGRESS"})
@@ -50,9 +52,10 @@ class Relay:
 
     def headers(self, path: str) -> Mapping[str, str]:
         key, token = self._settings.api_key, self._settings.customer_token
-        if token is not None and (path.startswith(CUSTOMER) or key is None):
-            return {"authorization": f"Bearer {token}"}
-        return {} if key is None else {"x-api-key": key}
+        if token is None or (key is not None and not path.startswith(CUSTOMER)):
+            return {} if key is None else {"x-api-key": key}
+        is_key = token.startswith(KEY_PREFIX)
+        return {"x-api-key": token} if is_key else {"authorization": f"Bearer {token}"}
 
     def asks_for_repeat(self, error: ApiError) -> bool:
         if error.code in REPEAT_CODES:
@@ -141,7 +144,9 @@ class Relay:
         if request is None:
             sources = {key, token} - {"nowhere"}
             return "apiKey", f"credential from {' or '.join(sorted(sources))}"
-        if request.headers.get("authorization") == f"Bearer {settings.customer_token}":
+        sent = request.headers.get("x-api-key"), request.headers.get("authorization")
+        given = settings.customer_token
+        if given not in (None, settings.api_key) and (given in sent or f"Bearer {given}" in sent):
             return "customerToken", f"customer token from {token}"
         return "apiKey", f"API key from {key}"
 

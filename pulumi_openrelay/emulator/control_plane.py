@@ -154,10 +154,14 @@ class ControlPlane(ABC):
         parts = urlsplit(target)
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         if key is not None:
-            sent.setdefault("authorization", f"Bearer {key or self.key}")
+            sent = {**self.credentials(key or self.key), **sent}
         content = b"" if body is None else json.dumps(body).encode()
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         return self.handle(Request(method, parts.path, query, sent, content))
+
+    def credentials(self, key: str) -> Mapping[str, str]:
+        """The header that a key goes in."""
+        return {"authorization": f"Bearer {key}"}
 
     def advance(self) -> None:
         """Let everything happen that has become due, at the time it was due."""

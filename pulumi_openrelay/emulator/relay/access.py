@@ -1,7 +1,8 @@
 """Customers, their API keys, and who is calling.
 
 What an operation needs of its caller is one of the words below. An API key comes as
-`X-API-Key` or as Bearer (the former wins), a dashboard token (JWT) only as Bearer.
+`X-API-Key` or as Bearer (the former wins), a dashboard token (JWT) only as Bearer, and the superkey
+only as `X-API-Key` where it manages the account.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def admit(world: RelayWorld, headers: Mapping[str, str], needs: str | None) -> C
     if caller.key is not None:
         caller.key.last_used_time = world.now
     if needs == ACCOUNT:
-        _require_account(caller)
+        _require_account(caller, headers)
     elif needs is not None and caller.key is None:
         raise Refusal(401, "This takes an API key, not a dashboard token.", "INVALID_API_KEY")
     if needs == INSTANCES:
@@ -128,12 +129,15 @@ def _identify(world: RelayWorld, headers: Mapping[str, str]) -> Caller:
     raise Refusal(401, "This token is not valid.", "INVALID_TOKEN")
 
 
-def _require_account(caller: Caller) -> None:
-    if caller.key is not None and not (caller.key.is_superkey and caller.tier.is_custom):
+def _require_account(caller: Caller, headers: Mapping[str, str]) -> None:
+    if caller.key is None:
+        return
+    is_superkey = caller.key.is_superkey and caller.tier.is_custom
+    if not is_superkey or "x-api-key" not in headers:
         raise Refusal(
             403,
             "An API key may not manage the account: "
-            "use a dashboard token, or the superkey of a custom tier.",
+            "use a dashboard token, or the superkey of a custom tier as X-API-Key.",
             "CREDENTIAL_NOT_PERMITTED",
         )
 

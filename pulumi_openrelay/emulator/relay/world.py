@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..control_plane import ControlPlane
 from ..wire import Refusal
 from . import access, api, instance_states, money, tiers, webhooks
-from .access import ApiKey, Caller, Customer
+from .access import KEY_PREFIX, ApiKey, Caller, Customer
 from .settings import RelaySettings
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ class RelayWorld(ControlPlane):
         if detail:
             error["detail"] = detail
         return {"detail": issues, "error": error}
+
+    def credentials(self, key: str) -> Mapping[str, str]:
+        """The dashboard's token goes as Bearer, an API key in a header of its own."""
+        return {"x-api-key": key} if key.startswith(KEY_PREFIX) else super().credentials(key)
 
     def prepare(self, attempt: Attempt) -> Delivery | str:
         return webhooks.prepare(self, attempt)

@@ -68,6 +68,10 @@ def test_the_account_takes_the_dashboards_token_or_a_partners_superkey(
 ) -> None:
     ordinary = api.create_key()["key"]
     api.ok("GET", path)
+    api.ok("GET", path, key=None, headers={"X-API-Key": api.world.key})
+    bearer = {"Authorization": f"Bearer {api.world.key}"}
+    code = "CREDENTIAL_NOT_PERMITTED"
+    api.refused(403, "GET", path, code=code, key=None, headers=bearer)
     for world in (api, pro):
         world.ok("GET", path, key=world.token)
     api.refused(403, "GET", path, code="CREDENTIAL_NOT_PERMITTED", key=ordinary)

@@ -153,6 +153,15 @@ def test_the_account_takes_the_customers_token_and_instances_take_the_key() -> N
     assert relay.headers("/v2/instances") == {"x-api-key": "relay_sk_swordfish"}
 
 
+def test_a_superkey_that_is_given_as_the_customers_token_goes_as_the_key_that_it_is() -> None:
+    relay = Relay(replace(BOTH, customer_token="relay_sk_super"))  # noqa: S106
+    headers = relay.headers("/v2/customer/keys")
+    assert headers == {"x-api-key": "relay_sk_super"}
+    assert relay.headers("/v2/instances") == {"x-api-key": "relay_sk_swordfish"}
+    keys = replace(asked("POST", "/v2/customer/keys"), headers=headers)
+    assert "refused the customer token from the shell" in relay.error(answer(401), None, keys).what
+
+
 @pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Forbidden)])
 def test_a_customers_token_that_an_instance_does_not_take_asks_for_an_api_key(
     status: int, kind: type[ApiError]

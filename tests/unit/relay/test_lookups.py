@@ -134,7 +134,7 @@ def test_an_ordinary_key_is_told_what_the_account_needs(
     cloud.world.call("POST", "/_emulator/keys", {"secret": "relay_sk_plain"})
     monkeypatch.setenv("RELAY_API_KEY", "relay_sk_plain")
     with pytest.raises(
-        pulumi.RunError, match=r"need relay:customerToken or the account's superkey"
+        pulumi.RunError, match=r"need RELAY_CUSTOMER_TOKEN or the account's superkey"
     ):
         relay.credits()
     monkeypatch.setenv("RELAY_CUSTOMER_TOKEN", "jwt_wrong")
