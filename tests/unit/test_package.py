@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
 import pulumi_openrelay
 from pulumi_openrelay import Resource, relay
@@ -71,6 +73,28 @@ class TestNames:
 def test_types_are_shipped() -> None:
     """A wheel without this marker has no types."""
     assert (ROOT / "py.typed").is_file()
+
+
+def test_a_source_distribution_holds_the_package_whole_and_no_tests_that_need_a_checkout(
+    tmp_path: Path,
+) -> None:
+    """They read the pages, the scripts and the Makefile too."""
+    builder = SdistBuilder(str(ROOT.parent))
+    (built,) = builder.build(directory=str(tmp_path), versions=["standard"])
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {name.partition("/")[0] for name in names} == {
+        ".gitignore",
+        "CHANGELOG.md",
+        "LICENSE",
+        "PKG-INFO",
+        "README.md",
+        "examples",
+        "pulumi_openrelay",
+        "pyproject.toml",
+    }
+    parts = [path for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {path.relative_to(ROOT.parent).as_posix() for path in parts} <= names
 
 
 def imported(statement: str) -> set[str]:
