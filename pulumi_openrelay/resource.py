@@ -121,6 +121,7 @@ class Resource(_Declared):
             self._refuse_unknown(resource_name, inputs)
             self._refuse_positional(resource_name, opts, more)
             self._refuse_import(resource_name, opts)
+            self._refuse_deleted_with(resource_name, opts)
             if opts is None or opts.id is None:
                 inputs[OWNER] = owner_of_this_stack().id
             self._register(resource_name, inputs, opts)
@@ -178,6 +179,17 @@ class Resource(_Declared):
                 f"{what} '{resource_name}' cannot be imported by import_: run `pulumi-openrelay "
                 f"import {what} {opts.import_} --name {resource_name} > it.json` and `pulumi "
                 f"import --file it.json --generate-code=false`, and take import_ out of the program"
+            )
+
+    def _refuse_deleted_with(self, resource_name: str, opts: pulumi.ResourceOptions | None) -> None:
+        """The engine would not ask its provider to end it. A transform may set the option after
+        this; reviews tell of that."""
+        if opts is not None and opts.deleted_with is not None:
+            raise pulumi.RunError(
+                f"{type(self).__name__} '{resource_name}' cannot have deleted_with: it ends with "
+                "no other resource, so that Pulumi would only forget it, and what bills would go "
+                "on billing; nothing was made of it; take the option out, and each is ended by "
+                "itself"
             )
 
     def _refuse_unknown(self, resource_name: str, inputs: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from pulumi_openrelay import Vm
+from pulumi_openrelay import InferenceCluster, SshKey, Vm
 from pulumi_openrelay.lifecycle.fields import In, updates
 
 
@@ -29,6 +29,22 @@ def test_inputs_without_a_keyword_are_refused_with_one_line(given: Any, said: st
     assert str(refused.value) == (
         f"Vm 't': {said} only its name and opts, a pulumi.ResourceOptions, stand before them"
     )
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["given", "merged"])
+def test_deleted_with_which_would_leave_it_billing_is_refused_with_one_line(merged: bool) -> None:
+    target: Any = object()
+    opts = pulumi.ResourceOptions(deleted_with=target)
+    if merged:
+        opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(protect=True), opts)
+    for make in (Vm, InferenceCluster, SshKey):
+        with pytest.raises(pulumi.RunError) as refused:
+            make("t", opts=opts)  # type: ignore[call-arg]
+        assert str(refused.value) == (
+            f"{make.__name__} 't' cannot have deleted_with: it ends with no other resource, so "
+            "that Pulumi would only forget it, and what bills would go on billing; nothing was "
+            "made of it; take the option out, and each is ended by itself"
+        )
 
 
 def test_a_class_of_a_program_makes_what_its_parent_does() -> None:
