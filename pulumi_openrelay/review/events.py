@@ -54,19 +54,24 @@ def read(events: Iterable[EngineEvent]) -> Plan:
     """
     told: dict[str, _Told] = {}
     refreshed: dict[str, _Told] = {}
+    ended: list[StepEventMetadata] = []
     outputs: dict[str, Any] = {}
     for event in events:
         begun, done = event.resource_pre_event, event.res_outputs_event
-        if begun is not None and begun.metadata.op is not OpType.REFRESH:
+        if begun is not None and begun.metadata.op.value in (_ENDS_REPLACED, _ENDS_READ):
+            if not begun.metadata.type.startswith("pulumi:"):
+                ended.append(begun.metadata)
+        elif begun is not None and begun.metadata.op is not OpType.REFRESH:
             _file(told, begun.metadata)
         elif done is not None and done.metadata.op is OpType.REFRESH:
             _file(refreshed, done.metadata)
         elif done is not None and done.metadata.type == STACK and done.metadata.new is not None:
             outputs = _properties(done.metadata.new.outputs)
-    steps = [step for urn, each in told.items() for step in _steps(urn, each)]
+    leftover = list(_leftover(told.values(), ended))
+    steps = [_step(urn, each, each.action) for urn, each in told.items()]
     drifted = [_drift(urn, each) for urn, each in refreshed.items()]
     return Plan(
-        _sorted(steps),
+        _sorted([*steps, *leftover]),
         _sorted(step for step in drifted if step.changes or step.action is Action.DELETE),
         outputs,
     )
@@ -86,10 +91,24 @@ def _drift(urn: str, told: _Told) -> Step:
     return _step(urn, told, Action.DELETE if told.after is None else Action.UPDATE)
 
 
+def _leftover(told: Iterable[_Told], ended: Iterable[StepEventMetadata]) -> Iterator[Step]:
+    """What is deleted because an earlier update replaced it. What this one replaces is filed at
+    what replaces it, which may have another URN: it was renamed with an alias."""
+    places = {(each.before.urn, each.before.id): each for each in told if each.before}
+    for metadata in ended:
+        state = _state(metadata.old)
+        place = places.get((state.urn, state.id)) if state else None
+        if metadata.op.value == _ENDS_READ:
+            if place is not None:
+                place.was_read = True
+        elif state and (place is None or place.action is not Action.REPLACE):
+            yield Step(metadata.urn, metadata.type, Action.DELETE, (), state, None, leftover=True)
+
+
 @dataclass(slots=True)
 class _Told:
-    """All that the engine said of one resource. ended: the states that replacements delete.
-    was_read: what it replaces was only read, and goes on as it is."""
+    """All that the engine said of one resource, but for the deletion of what it replaces.
+    was_read: that was only read, and goes on as it is."""
 
     type: str = ""
     ops: set[str] = field(default_factory=set)
@@ -97,51 +116,38 @@ class _Told:
     differing: set[str] = field(default_factory=set)
     before: State | None = None
     after: State | None = None
-    ended: list[State] = field(default_factory=list)
     was_read: bool = False
 
     def add(self, metadata: StepEventMetadata) -> None:
         self.type = metadata.type
-        op = metadata.op.value
-        old = _state(metadata.old)
-        if op == _ENDS_REPLACED:
-            self.ended += [old] if old else []
-            return
-        if op == _ENDS_READ:
-            self.was_read = True
-            return
-        self.ops.add(op)
+        self.ops.add(metadata.op.value)
         self.forced_by.update(metadata.keys or ())
         self.differing.update(metadata.diffs or ())
         self.differing.update(_top(path) for path in metadata.detailed_diff or ())
-        self.before = old or self.before
+        self.before = _state(metadata.old) or self.before
         self.after = _state(metadata.new) or self.after
 
-
-def _steps(urn: str, told: _Told) -> Iterator[Step]:
-    current = told.before.id if told.before else ""
-    actions = {_ACTIONS.get(op, Action.UPDATE) for op in told.ops}
-    if told.was_read and "read-replacement" in told.ops:
-        actions = {Action.SAME}
-    elif told.was_read and "create-replacement" in told.ops:
-        actions, told.before = {Action.CREATE}, None
-    if actions:
-        yield _step(urn, told, min(actions, key=GRAVITY.__getitem__))
-    for state in told.ended:
-        if Action.REPLACE not in actions or state.id != current:
-            yield Step(urn, told.type, Action.DELETE, (), state, None, leftover=True)
+    @property
+    def action(self) -> Action:
+        """The gravest; one that was only read is not replaced."""
+        if self.was_read and "read-replacement" in self.ops:
+            return Action.SAME
+        if self.was_read and "create-replacement" in self.ops:
+            return Action.CREATE
+        return min((_ACTIONS.get(op, Action.UPDATE) for op in self.ops), key=GRAVITY.__getitem__)
 
 
 def _step(urn: str, told: _Told, action: Action) -> Step:
+    before = None if told.was_read and action is Action.CREATE else told.before
     names = {name for name in told.forced_by | told.differing if not name.startswith("__")}
     changes = [
-        Change(name, _value(told.before, name), _value(told.after, name), name in told.forced_by)
+        Change(name, _value(before, name), _value(told.after, name), name in told.forced_by)
         for name in names
     ]
     changes.sort(key=lambda change: (not change.forces, change.property))
     # What a read one replaces, and nobody only read before, ends.
     foreign = told.ops <= (_READS | {"replace"} if told.was_read else _READS)
-    return Step(urn, told.type, action, tuple(changes), told.before, told.after, foreign=foreign)
+    return Step(urn, told.type, action, tuple(changes), before, told.after, foreign=foreign)
 
 
 def _top(path: str) -> str:
@@ -157,6 +163,7 @@ def _state(state: StepEventStateMetadata | None) -> State | None:
     if state is None:
         return None
     return State(
+        urn=state.urn,
         id=state.id or "",
         inputs=_properties(state.inputs),
         outputs=_properties(state.outputs),

@@ -40,8 +40,10 @@ GRAVITY = {action: place for place, action in enumerate(Action)}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource before or after the plan. id: empty where there is none yet."""
+    """A resource before or after the plan. urn: not the step's where it was renamed with an alias.
+    id: empty where there is none yet."""
 
+    urn: str
     id: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]

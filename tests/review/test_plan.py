@@ -38,6 +38,27 @@ def test_a_leftover_beside_another_replacement_is_not_lost() -> None:
     ]
 
 
+def test_one_that_is_renamed_with_an_alias_and_replaced_is_told_once() -> None:
+    old, new = vm(gpu_count=1), vm(gpu_count=2, rate_cents_per_hour=290)
+    for events in ([0, 1, 2], [2, 1, 0]):
+        told_of = told.renamed("a", "b", old, new, replaced=True)
+        (step,) = told.plan([told_of[each] for each in events]).steps
+        assert (step.action, step.name, step.leftover) == (Action.REPLACE, "b", False)
+        found = told.review(told_of)
+        assert (found.before.known_cents, found.after.known_cents) == (29, 290)
+        assert {reason.rule for reason in found.reasons} == {"data-loss", "cost-jump"}
+
+
+def test_beside_a_renamed_one_a_leftover_of_the_old_name_is_not_lost() -> None:
+    plan = told.plan(
+        told.renamed("a", "b", vm(), vm(gpu_count=2), replaced=True), told.leftover("a", vm())
+    )
+    assert [(s.action, s.name, s.leftover) for s in plan.steps] == [
+        (Action.REPLACE, "b", False),
+        (Action.DELETE, "a", True),
+    ]
+
+
 def test_the_gravest_comes_first_whatever_order_the_engine_tells() -> None:
     events = [
         told.created("b", vm()),

@@ -87,6 +87,23 @@ def replaced(
     ]
 
 
+def renamed(
+    old: str, name: str, before: Bag, after: Bag, *, replaced: bool = False
+) -> list[EngineEvent]:
+    """One that has another name by an alias. Replaced too, what ends is told by its old URN."""
+    kind = "openrelay:Vm"
+    was = _state(old, kind, before, {})
+    now = _state(name, kind, after, {}, id="" if replaced else str(was["id"]))
+    how = {"keys": _differing(before, after), "diffs": _differing(before, after)}
+    if not replaced:
+        return [_event("update", name, kind, was, now, diffs=how["diffs"])]
+    return [
+        _event("create-replacement", name, kind, was, now, **how),
+        _event("replace", name, kind, {**was, "delete": True}, now, **how),
+        _event("delete-replaced", old, kind, {**was, "delete": True}, None),
+    ]
+
+
 def leftover(
     name: str,
     inputs: Bag,
