@@ -6,7 +6,7 @@ Two previews of one program over one state give the same plan.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -40,14 +40,19 @@ GRAVITY = {action: place for place, action in enumerate(Action)}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource before or after the plan. urn: not the step's where it was renamed with an alias.
-    id: empty where there is none yet."""
+    """A resource before or after the plan.
+
+    urn: not the step's where it was renamed with an alias. id: empty where there is none yet.
+    forgotten_with: the name of what it is recorded as deleted with, where that ends in this plan:
+    then the engine asks no provider to end it; else empty.
+    """
 
     urn: str
     id: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     stays_when_deleted: bool
+    forgotten_with: str = ""
 
     def value(self, name: str) -> Any:
         """An input, or where there is none of that name, an output; None where there is neither."""
@@ -111,10 +116,12 @@ class Step:
     @property
     def stays(self) -> bool:
         """Whether a machine outlives its deletion from the stack: it was taken over from outside,
-        or the program said so."""
+        the program said so, or it is recorded as deleted with another that ends."""
         before = self.before
         return before is not None and (
-            before.stays_when_deleted or before.outputs.get("adopted") is True
+            before.stays_when_deleted
+            or bool(before.forgotten_with)
+            or before.outputs.get("adopted") is True
         )
 
     @property
@@ -214,6 +221,22 @@ class Plan:
             }
             for step in self.changing
         ]
+
+
+def forget(plan: Plan, deleted_with: Mapping[tuple[str, str], str]) -> Plan:
+    """The plan, with what the engine only forgets. deleted_with: the URN of what a resource is
+    deleted with, by its own type and id, as recorded: what the program says by now comes too
+    late."""
+    ended = {step.before.urn for step in plan.steps if step.before and step.ends_something}
+
+    def forgotten(step: Step) -> Step:
+        before = step.before
+        urn = deleted_with.get((step.type, before.id), "") if before else ""
+        if before is None or not step.ends_something or urn not in ended:
+            return step
+        return replace(step, before=replace(before, forgotten_with=urn.rsplit("::", 1)[-1]))
+
+    return replace(plan, steps=tuple(map(forgotten, plan.steps)))
 
 
 def _has_secret(value: Any) -> bool:

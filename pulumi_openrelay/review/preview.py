@@ -6,6 +6,7 @@ What cannot be previewed cannot be judged, and is told in one sentence.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -117,6 +118,25 @@ class Project:
         except CommandError as error:
             raise NotJudged(_last_sentence(str(error).splitlines())) from None
         return {key: (value.value, bool(value.secret)) for key, value in values.items()}
+
+    def deleted_with(self) -> dict[tuple[str, str], str]:
+        """Of what is recorded with that option, the URN of what it is deleted with, by its own type
+        and id. The events of a preview do not tell."""
+        from pulumi.automation.errors import CommandError
+
+        run, words = self._stack.workspace.pulumi_command.run, ["stack", "export", "--stack"]
+        try:
+            said = run([*words, self.name], str(self.folder), self._environment).stdout
+            recorded = json.loads(said)["deployment"].get("resources") or []
+        except CommandError as error:
+            raise NotJudged(_last_sentence(str(error).splitlines())) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise NotJudged("what `pulumi stack export` says cannot be read") from None
+        return {
+            (each["type"], each["id"]): each["deletedWith"]
+            for each in recorded
+            if each.get("id") and each.get("deletedWith")
+        }
 
     def preview(self, packs: Sequence[Path], key: str, *, refresh: bool = False) -> Told:
         """What `pulumi preview` tells. packs: the folders of policy packs. key: of the

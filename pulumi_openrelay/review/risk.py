@@ -70,9 +70,10 @@ class Rule:
         effect: Effect | None = None,
         *,
         first: bool = False,
+        fix: str = "",
     ) -> Reason:
         """The rule held against a step, or against the stack. effect: None leaves it to the
-        profile. first: of the rule's reasons, it is told first."""
+        profile. first: of the rule's reasons, it is told first. fix: in place of the rule's own."""
         leftover = step is not None and step.leftover
         place = PROFILES.index(profile) if profile in PROFILES else 1
         return Reason(
@@ -81,7 +82,7 @@ class Rule:
             severity=self.severity,
             resource=step.name if step else "",
             message=message,
-            fix=_OF_LEFTOVERS.get(self.name, self.fix) if leftover else self.fix,
+            fix=fix or (_OF_LEFTOVERS.get(self.name, self.fix) if leftover else self.fix),
             urn=step.urn if step else "",
             first=first,
             leftover=leftover,
@@ -167,6 +168,7 @@ _OF_LEFTOVERS = {
     LEFT_RUNNING.name: "end it by hand afterwards",
 }
 """What to do about one whose replacement stands already: no change of the program keeps it."""
+_OF_FORGOTTEN = "run `pulumi up` of what is there without `deleted_with` first"
 RULES = (*ENDINGS, SECRET_IN_CLEAR, DRIFT, COST_JUMP, RUNWAY, CAPACITY)
 
 
@@ -186,7 +188,13 @@ def endings(plan: Plan, renames: Sequence[Rename], profile: str) -> Iterator[Rea
             yield PROTECTED_REPLACEMENT.found(profile, message, step)
         elif step.stays:
             message = f"{_which(step)} leaves the stack and goes on billing"
-            yield LEFT_RUNNING.found(profile, message, step)
+            fix, other = "", step.before.forgotten_with
+            if other:
+                message += (
+                    f": it is recorded with deleted_with `{other}`, and Pulumi ends only that"
+                )
+                fix = "" if step.leftover else _OF_FORGOTTEN
+            yield LEFT_RUNNING.found(profile, message, step, fix=fix)
         elif step.urn in renamed and not step.leftover:
             refused = protected(step)
             end = "deletion_protection will refuse that" if refused else _end(step)

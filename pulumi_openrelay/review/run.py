@@ -20,7 +20,7 @@ from ..policies.cost import BALANCE_RUNWAY
 from . import capacity, clear, events, market, money, renames, risk, rules, violations
 from .findings import Effect, NotEvaluated, Reason
 from .market import Market
-from .plan import Plan
+from .plan import Plan, forget
 from .preview import HIDDEN, NotJudged, Project
 from .report import Review
 
@@ -62,6 +62,8 @@ def review(
             raise NotJudged(redactor(reading.result())(str(why))) from None
         values, found = reading.result(), asked.result()
     plan = events.read(told.events)
+    if any(step.ends_something for step in plan.machines):
+        plan = forget(plan, project.deleted_with())
     found = market.with_instances(found, plan, _getter(values))
     so_before = rules.before(plan, project.stack, configuration, found)
     prints = {

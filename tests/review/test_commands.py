@@ -94,6 +94,28 @@ def test_a_review_says_what_a_change_does_and_changes_nothing(
     assert mutations(cloud) == sent
 
 
+def test_a_machine_that_its_state_says_ends_with_another_is_told_as_left_running(
+    stack: Stack,
+) -> None:
+    """A transform gives the option past this package, which refuses it in a program."""
+    program = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    disk = relay.Vm("disk", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+
+    def bind(args):
+        more = Options(deleted_with=disk)
+        return pulumi.ResourceTransformResult(args.props, Options.merge(args.opts, more))
+
+    relay.Vm("trainer", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1,
+             opts=Options(transforms=[bind]))
+"""
+    assert stack.up(program).code == 0
+    ran, told = review(stack, "")
+    assert ran.code == 3
+    found = {(each["rule"], each["resource"]) for each in told["reasons"]}
+    assert found == {("left-running", "trainer"), ("data-loss", "disk")}
+
+
 def test_without_a_file_the_comment_goes_to_stdout(stack: Stack) -> None:
     assert stack.up(VM).code == 0
     ran, _ = review(stack, VM, *DEVELOPMENT)

@@ -14,7 +14,7 @@ from pulumi_openrelay.policies.message import Kind, Message, Severity
 from pulumi_openrelay.policies.message import format as text_of
 from pulumi_openrelay.policies.reading import Balance
 from pulumi_openrelay.review import markdown, risk
-from pulumi_openrelay.review.findings import Verdict
+from pulumi_openrelay.review.findings import Effect, Verdict
 from pulumi_openrelay.review.market import Market
 
 from . import told
@@ -81,6 +81,49 @@ def test_a_machine_that_the_stack_only_forgets_goes_on_billing() -> None:
     assert rules(kept) == rules(adopted) == [("block", "left-running", "trainer")]
 
 
+BUSY = Market(Balance(100_000, 2900, 0), MARKET.free, MARKET.free_spot)
+DEAR = vm(rate_cents_per_hour=2900)
+GONE, LARGER = told.deleted("disk", vm()), told.replaced("disk", vm(), vm(gpu_count=2))
+
+
+@pytest.mark.parametrize("target", [GONE, LARGER], ids=["deleted", "replaced"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        told.deleted("a", DEAR),
+        told.deleted("a", {**DEAR, "deletion_protection": True}),
+        told.replaced("a", DEAR, {**DEAR, "public": True}),
+        told.renamed("a", "b", DEAR, {**DEAR, "public": True}, replaced=True),
+    ],
+    ids=["deleted", "protected", "replaced", "renamed and replaced"],
+)
+def test_a_machine_that_pulumi_ends_only_in_name_is_told_as_left_running_and_billing(
+    change: list[EngineEvent], target: list[EngineEvent]
+) -> None:
+    found = told.review(change, target, market=BUSY, deleted_with={"a": "disk"})
+    (left,) = [reason for reason in found.reasons if reason.rule == "left-running"]
+    assert (left.effect, left.message, left.fix) == (
+        Effect.BLOCK,
+        "it leaves the stack and goes on billing: it is recorded with deleted_with `disk`, and "
+        "Pulumi ends only that",
+        "run `pulumi up` of what is there without `deleted_with` first",
+    )
+    (step,) = [step for step in found.plan.steps if step.name != "disk"]
+    assert found.loses(step) == "goes on billing outside of the stack"
+    after = 5800 if step.after else 2900
+    assert found.burn_at_least()[1] - after == (29 if target is LARGER else 0)
+
+
+def test_what_is_deleted_with_one_that_stays_ends_as_any_other() -> None:
+    """And so does a leftover of its own name, which is recorded without that option."""
+    stays = told.same("disk", vm())
+    found = told.review(told.deleted("a", vm()), stays, deleted_with={"a": "disk"})
+    assert rules(found) == [("block", "data-loss", "a")]
+    older = told.leftover("a", vm())
+    found = told.review(told.same("a", vm()), older, GONE, deleted_with={"a": "disk"})
+    assert [rule for _, rule, _ in rules(found)] == ["data-loss", "data-loss"]
+
+
 @pytest.mark.parametrize(
     "ops",
     [
@@ -99,10 +142,6 @@ def test_a_machine_that_was_only_read_is_nobodys_loss(ops: tuple[str, ...]) -> N
 def test_a_machine_that_is_from_now_on_only_read_ends() -> None:
     found = told.review(told.did("read-replacement", "replace", "delete-replaced"))
     assert [(r.effect.value, r.rule) for r in found.reasons] == [("block", "data-loss")]
-
-
-BUSY = Market(Balance(100_000, 2900, 0), MARKET.free, MARKET.free_spot)
-DEAR = vm(rate_cents_per_hour=2900)
 
 
 @pytest.mark.parametrize(

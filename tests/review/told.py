@@ -11,7 +11,7 @@ from pulumi_openrelay.policies import Configuration, Exemption
 from pulumi_openrelay.policies.reading import Balance
 from pulumi_openrelay.review import events, violations
 from pulumi_openrelay.review.market import Free, Market
-from pulumi_openrelay.review.plan import Plan
+from pulumi_openrelay.review.plan import Plan, forget
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import Source, StackConfiguration, judge
 
@@ -23,6 +23,8 @@ MARKET = Market(
 )
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "x"}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+TYPE = "pulumi-python:dynamic/openrelay:Vm"
 
 Bag = Mapping[str, Any]
 
@@ -162,11 +164,13 @@ def review(
     policies: Sequence[Any] = (),
     exemptions: Sequence[Exemption] = (),
     configuration: StackConfiguration | None = None,
+    deleted_with: Mapping[str, str] | None = None,
 ) -> Review:
-    """A review without an engine or an API."""
+    """A review without an engine or an API. deleted_with: of VMs, by their names."""
+    recorded = {(TYPE, f"i-{name}"): urn(other) for name, other in (deleted_with or {}).items()}
     return judge(
         Source("shop", "dev", "0123456789abcdef"),
-        plan(*told),
+        forget(plan(*told), recorded),
         market,
         violations.read(policies, lambda text: text),
         policies=Configuration(profile=profile, exemptions=tuple(exemptions)),
