@@ -27,7 +27,8 @@ from .preview import NotJudged
 
 T = TypeVar("T")
 Told = tuple[str, str, str]
-"""A rule, a resource's name, and what the rule says of it."""
+"""A rule, a resource's URN as it is after the change, empty of the stack as a whole, and what the
+rule says of it. Resources under different parents may have one name."""
 
 
 def configured(folder: Path, profile: str | None) -> Configuration:
@@ -88,7 +89,7 @@ def before(plan: Plan, stack: str, configuration: Configuration, market: Market)
     ]
     found = Stack(stack, resources, account)
     return {
-        (rule.name, finding.resource.name if finding.resource else "", finding.message.text)
+        (rule.name, finding.resource.urn if finding.resource else "", finding.message.text)
         for rule in RULES
         if configuration.level(rule) is not Level.DISABLED
         for finding in judge(rule, configuration.settings(rule), found, configuration.exemptions)

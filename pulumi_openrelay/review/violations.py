@@ -43,8 +43,8 @@ def read(
     redact: Callable[[str], str],
     before: Container[tuple[str, str, str]] = (),
 ) -> Said:
-    """The policies' messages. redact: takes secrets out of a text. before: rule, resource and text
-    of what was so already."""
+    """The policies' messages. redact: takes secrets out of a text. before: rule, URN and text of
+    what was so already."""
     said = Said()
     for event in events:
         urn = event.resource_urn or ""
@@ -58,7 +58,7 @@ def read(
         mandatory = event.enforcement_level == "mandatory"
         if message.kind is Kind.NOT_EVALUATED:
             said.not_evaluated.append(NotEvaluated(rule, name, message.text))
-        effect = _effect(message, mandatory=mandatory, old=(rule, name, message.text) in before)
+        effect = _effect(message, mandatory=mandatory, old=(rule, urn, message.text) in before)
         said.reasons.append(
             Reason(
                 rule,

@@ -33,7 +33,7 @@ def said(
     level: str, severity: Severity, *, before: bool = False, kind: Kind = Kind.VIOLATION
 ) -> violations.Said:
     event = told.policy(text_of(Message(kind, severity, TEXT)), "trainer", level, "a-rule")
-    already = {("a-rule", "trainer", TEXT)} if before else set()
+    already = {("a-rule", told.urn("trainer"), TEXT)} if before else set()
     return violations.read([event], lambda text: text, already)
 
 
@@ -174,8 +174,34 @@ def test_what_the_rules_say_of_the_stack_as_it_is() -> None:
         told.created("new", vm(public=True)),
     )
     before = rules.before(plan, "dev", Configuration(), MARKET)
-    assert ("deletion-protection", "trainer", TEXT) in before
-    assert not [each for each in before if each[0] == "public-machine" or each[1] == "new"]
+    assert ("deletion-protection", told.urn("trainer"), TEXT) in before
+    new = told.urn("new")
+    assert not [each for each in before if each[0] == "public-machine" or each[1] == new]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_was_so_before_of_one_that_is_renamed_with_an_alias_is_still_so(
+    *, replaced: bool
+) -> None:
+    plan = told.plan(told.renamed("old", "trainer", vm(), vm(public=True), replaced=replaced))
+    before = rules.before(plan, "dev", Configuration(), MARKET)
+    text = text_of(Message(Kind.VIOLATION, Severity.HIGH, TEXT))
+    event = told.policy(text, "trainer", "advisory", "deletion-protection")
+    found = violations.read([event], lambda text: text, before)
+    assert [r.effect for r in found.reasons] == [Effect.NOTE]
+
+
+def test_advice_on_a_new_machine_counts_though_another_of_its_name_was_so_before() -> None:
+    """Under another parent."""
+    plan = told.plan(told.same("trainer", vm()))
+    before = rules.before(plan, "dev", Configuration(), MARKET)
+    text = text_of(Message(Kind.VIOLATION, Severity.HIGH, TEXT))
+    event = told.policy(text, "trainer", "advisory", "deletion-protection")
+    event.resource_urn = told.urn("trainer", "openrelay:Vm").replace(
+        "::pulumi-", "::acme:Box$pulumi-"
+    )
+    found = violations.read([event], lambda text: text, before)
+    assert [(r.effect, r.resource) for r in found.reasons] == [(Effect.WARN, "trainer")]
 
 
 RENTED = {"prescription": "gpu.h100", "image": "u"}
@@ -186,7 +212,7 @@ def test_what_the_rules_ask_the_account_is_told_as_the_review_has_read_it() -> N
     blind = Market(unreadable={"instances": "no API key is configured"})
     before = rules.before(plan, "dev", Configuration(), blind)
     why = "not evaluated: the catalog of instances is not known: no API key is configured"
-    assert ("gpu-count", "w", why) in before
+    assert ("gpu-count", told.urn("w", "relay:Instance"), why) in before
 
 
 def test_what_the_pack_says_of_an_instance_that_was_so_before_is_a_note() -> None:
@@ -200,7 +226,7 @@ def test_what_the_pack_says_of_an_instance_that_was_so_before_is_a_note() -> Non
 
     rented = Resource("relay:Instance", "w", properties=RENTED, account=Account())
     [found] = judge(GPU_COUNT, GPU_COUNT.settings(), Stack("dev", [rented]))
-    assert ("gpu-count", "w", found.message.text) in before
+    assert ("gpu-count", told.urn("w", "relay:Instance"), found.message.text) in before
     assert found.message.text == "has 32 GPUs, more than 16"
 
 
