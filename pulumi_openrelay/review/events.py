@@ -44,6 +44,8 @@ _ACTIONS = {
 }
 _ENDS_REPLACED = "delete-replaced"
 _ENDS_READ = "discard-replaced"
+# What the engine names where it replaces a resource by itself.
+_NO_PROPERTY = "id"
 _READS = frozenset({"read", "read-replacement", "discard"})
 
 
@@ -121,7 +123,7 @@ class _Told:
     def add(self, metadata: StepEventMetadata) -> None:
         self.type = metadata.type
         self.ops.add(metadata.op.value)
-        self.forced_by.update(metadata.keys or ())
+        self.forced_by.update(name for name in metadata.keys or () if name != _NO_PROPERTY)
         self.differing.update(metadata.diffs or ())
         self.differing.update(_top(path) for path in metadata.detailed_diff or ())
         self.before = _state(metadata.old) or self.before
@@ -168,6 +170,7 @@ def _state(state: StepEventStateMetadata | None) -> State | None:
         inputs=_properties(state.inputs),
         outputs=_properties(state.outputs),
         stays_when_deleted=bool(state.retain_on_delete),
+        tainted=bool(getattr(state, "taint", None)),  # older SDKs do not tell
     )
 
 

@@ -44,7 +44,8 @@ class State:
 
     urn: not the step's where it was renamed with an alias. id: empty where there is none yet.
     forgotten_with: the name of what it is recorded as deleted with, where that ends in this plan:
-    then the engine asks no provider to end it; else empty.
+    then the engine asks no provider to end it; else empty. tainted: `pulumi state taint` has it
+    replaced.
     """
 
     urn: str
@@ -53,6 +54,7 @@ class State:
     outputs: Mapping[str, Any]
     stays_when_deleted: bool
     forgotten_with: str = ""
+    tainted: bool = False
 
     def value(self, name: str) -> Any:
         """An input, or where there is none of that name, an output; None where there is neither."""

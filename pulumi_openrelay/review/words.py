@@ -77,8 +77,12 @@ def _counted(count: int, unit: str) -> str:
 
 
 def forced(step: Step) -> str:
-    """The properties that force a replacement, as a list."""
-    return ", ".join(step.forced_by) or "a property that its provider does not name"
+    """What forces a replacement: properties, as a list, or what asks for it without one."""
+    if step.forced_by:
+        return ", ".join(step.forced_by)
+    if step.before is not None and step.before.tainted:
+        return "`pulumi state taint`"
+    return "an option of its program, such as `replacement_trigger`"
 
 
 def said(changed: Change) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
 from pulumi.automation.events import OpType
 
-from pulumi_openrelay.review import renames
+from pulumi_openrelay.review import markdown, renames
 from pulumi_openrelay.review.plan import Action, Mark
 from pulumi_openrelay.review.run import bind
 
@@ -36,6 +37,31 @@ def test_a_leftover_beside_another_replacement_is_not_lost() -> None:
         (Action.REPLACE, False),
         (Action.DELETE, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tainted", "keys", "why"),
+    [
+        (False, [], "an option of its program, such as `replacement_trigger`"),
+        (True, ["id"], "`pulumi state taint`"),
+    ],
+)
+def test_a_replacement_that_no_property_forces_is_told_by_what_asks_for_it(
+    *, tainted: bool, keys: list[str], why: str
+) -> None:
+    """`replacement_trigger` and `replace_with` of the program, or a mark in the state."""
+    events = told.replaced("trainer", vm(), vm(), keys)
+    for event in events:
+        assert event.resource_pre_event is not None
+        assert event.resource_pre_event.metadata.old is not None
+        event.resource_pre_event.metadata.old.taint = tainted
+    found = told.review(events)
+    assert found.reasons[0].message == (
+        f"it is replaced because of {why}: its disk ends with it (data loss)"
+    )
+    (replaced,) = found.as_json()["replacements"]
+    assert (replaced["because"], replaced["changes"]) == (why, [])
+    assert f"- `trainer` (VM): {why}; **data loss" in markdown.render(found)
 
 
 def test_one_that_is_renamed_with_an_alias_and_replaced_is_told_once() -> None:
