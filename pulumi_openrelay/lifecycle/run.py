@@ -34,7 +34,7 @@ from . import naming, sentences
 from .alike import AlikeMaker
 from .attempts import end_left
 from .check import Problem, check
-from .declare import Kind, Row
+from .declare import Inputs, Kind, Row
 from .diff import Changes, diff
 from .discreet import DiscreetCall
 from .fields import (
@@ -200,9 +200,11 @@ class Lifecycle:
         served = found == "adopted" or (found is not None and kind.may_have_served(row))
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         outputs[WAS] = maker.ids_before(remote.id)
+        told = self.record.facts(row)
+        changing = self._unlike(told, inputs) if found else self._not_in_create(inputs)
         try:
             own = own or (found == "own" and maker.is_own(row))
-            outputs |= {**self.record.facts(row), **self._whose()}
+            outputs |= {**told, **self._whose()}
             if "adopted" in kind.fields:
                 outputs["adopted"] = found == "adopted"
             if remote.fresh:
@@ -212,17 +214,23 @@ class Lifecycle:
                     call.warn(surprise)
             maker.end_twins(remote.id)
             self._set_deadline()
-            changed = self._differs(remote) if found else self._not_in_create(inputs)
+            if found:
+                changing = self._differs(remote)
+                self._refuse_impossible(remote, changing)
             starts = remote.fresh or not kind.may_have_served(remote.seen)
-            if changed and starts and kind.states is not None:
+            if changing and starts and kind.states is not None:
                 remote.wait(kind.states.running)
-            self._change(remote, changed)
+            self._change(remote, changing)
             settled = self._settled(remote, outputs, row)
             # By now a list that lagged behind shows what an earlier attempt made.
             maker.end_strays(remote.id)
         except Exception as error:
             reason = self._reason(error)
-            outputs = self._last_seen(remote, outputs)
+            # What the API does not tell counts as done: its first value asks for nothing.
+            undone = {n for n in changing - remote.changed if kind.fields[n].readable}
+            as_it_is = {name: {**told, **remote.old}.get(name) for name in undone}
+            inputs = without_none({**inputs, **as_it_is})
+            outputs = without_none(self._last_seen(remote, {**outputs, **as_it_is}))
             if maker.left:
                 outputs[LEFT] = [row["id"] for row in maker.left]
             if call.timeout:
@@ -557,17 +565,31 @@ class Lifecycle:
             raise gone(f"it has ended ({describe(row)})")
         now = {**self.record.facts(row), **self.kind.actual(remote)}
         remote.old = {**remote.old, **now}
-        return set(diff(self.kind, now, {**now, OWNER: ""}, remote.new).updates)
+        return self._unlike(now, remote.new)
+
+    def _unlike(self, now: Bag, inputs: Inputs) -> set[str]:
+        """The properties in which what is told of it is not as the inputs ask, and can be made
+        so."""
+        return set(diff(self.kind, now, {**now, OWNER: ""}, inputs).updates)
 
     def _still_to_change(self, remote: Remote, changes: Changes, *, ready: bool) -> set[str]:
         """Of the changes those that no earlier attempt has made: one that was killed, or whose
         answer was lost, recorded nothing. ready: False where an earlier attempt is known to have
-        been cut off, so that more may be missing than what is recorded tells; what the API does not
-        tell is missing only where it is recorded as not done."""
+        been cut off, so that more may be missing than what is recorded tells. What the API does not
+        tell, or tells only once it has carried it out, as what changes in one direction only, is
+        missing only where it is recorded as not done."""
         fields, asked = self.kind.fields, set(changes.updates)
         unreadable = {name for name in asked if not fields[name].readable}
         differs = {name for name in self._differs(remote) if fields[name].readable}
+        differs -= {name for name in differs - asked if fields[name].replaces_when is not None}
         return unreadable | (differs & asked if ready else differs)
+
+    def _refuse_impossible(self, remote: Remote, changing: set[str]) -> None:
+        """Raise OpenRelayError for a change that the API refuses of what was just looked at."""
+        refusals = list(self.kind.impossible(remote.old, remote.new, changing))
+        if refusals:
+            what = "; ".join(f"{name} {reason}" for name, reason in refusals)
+            raise OpenRelayError(what, f"change the program so, and {RETRY}")
 
     def _refuse_kept(self, remote: Remote, changing: set[str]) -> None:
         """Raise OpenRelayError for a change of what must stay as it is by now: what is recorded, by

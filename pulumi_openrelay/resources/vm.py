@@ -406,9 +406,6 @@ class VmKind(MachineKind, resource=Vm):
                 done=lambda row: row.get("diskSizeGb") == size,
             )
         except (Conflict, Rejected) as error:
-            # One that was asked for already may not be carried out yet, and then shows nowhere.
-            if vm.recorded.get("disk_size_gb") == size:
-                return
             # A refusal with a code, or of what is not stopped, has a reason of its own.
             as_done = error.outcome_unknown and error.code is None and error.status in (400, 409)
             if not as_done or vm.look().get("status") not in STATES.stopped:

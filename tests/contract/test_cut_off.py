@@ -4,6 +4,8 @@ does not do again what was done."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,14 +14,18 @@ from pulumi_openrelay.emulator.webhooks import Webhook
 
 from .support import (
     MACHINES,
+    NAME,
+    PROVISION_SECONDS,
     THINGS,
     Death,
     OperationFailed,
+    Program,
     Stack,
     answer_by,
     create_request,
     failure,
     program,
+    resolved,
     without_dates,
 )
 
@@ -237,6 +243,57 @@ class TestADiskWhoseResizeHasLostItsAnswer:
         stack.up(program(VM, least=True))
         assert stack.record().id == made
         assert stack.record().outputs["status"] == "running"
+
+
+class TestADiskThatACreateFindsTooSmall:
+    """What was not grown is never said to be, by whatever run."""
+
+    def found(self, how: str, **inputs: Any) -> tuple[Stack, Program]:
+        """A stack that finds a VM, and its program, which asks for a larger disk."""
+        wanted = {**inputs, "disk_size_gb": 400}
+        if how == "adopted":
+            theirs = Stack(VM, "theirs")
+            theirs.up(program(VM, least=True, name="shared", **inputs))
+            adopting = program(VM, least=True, name="shared", adopt=True, **wanted)
+            return Stack(VM, "ours", beside=theirs), resolved(theirs, adopting)
+        stack = Stack(VM)
+        stack.death = Death(create_request(VM, least=True), after_the_work=True)
+        assert failure(stack, program(VM, least=True)) is not None
+        stack.death = None
+        stack.scheduler.clock.advance(PROVISION_SECONDS)
+        return stack, program(VM, least=True, **wanted)
+
+    @pytest.mark.parametrize("how", ["adopted", "left by a killed create"])
+    def test_each_up_says_what_to_do_until_it_is_done(self, how: str) -> None:
+        stack, wanted = self.found(how)
+        says = "disk_size_gb grows only while the VM is stopped"
+        first = str(failure(stack, wanted))
+        assert says in first
+        assert f"it exists and is recorded ({stack.record().id})" in first
+        for _ in range(2):
+            assert says in str(failure(stack, wanted))
+            stack.refresh()
+        assert stack.record().outputs["disk_size_gb"] == 100
+
+        vm = wanted[NAME]
+        stopped = replace(vm, inputs={**vm.inputs, "desired_state": "stopped"})
+        assert stack.up({**wanted, NAME: stopped}) == ["stopVm", "resizeVmDisk"]
+        assert stack.up(wanted) == ["restartVm"]
+        assert stack.record().outputs["disk_size_gb"] == 400
+
+    def test_a_refusal_with_a_code_is_told_by_each_up(self) -> None:
+        stack, wanted = self.found("adopted", desired_state="stopped")
+        stack.world.settings.change({"stop_disabled": True})
+        for _ in range(3):
+            assert "STOP_DISABLED" in str(failure(stack, wanted))
+        stack.world.settings.change({"stop_disabled": False})
+        assert stack.up(wanted) == ["resizeVmDisk"]
+
+    def test_it_is_not_said_to_be_grown_where_nobody_could_look(self) -> None:
+        stack, wanted = self.found("adopted", desired_state="stopped")
+        stack.world.faults.status(403, "GET", "/ssh-keys$", times=1)
+        assert failure(stack, wanted) is not None
+        assert stack.up(wanted) == ["resizeVmDisk"]
 
 
 @pytest.mark.parametrize("status", [400, 409])
