@@ -19,6 +19,10 @@ NOTHING: tuple[Any, ...] = (None, [], {})
 """What a create takes for the same: no machine is replaced for one of them in place of another."""
 
 
+STATUS = "status"
+"""Among the properties that only a new one can have: it never came up and has failed, or ended."""
+
+
 @dataclass(slots=True)
 class Changes:
     """The properties that differ, by what that means.
@@ -135,7 +139,7 @@ def _mend(
     said = f"its status is {status}" + (f" ({why})" if why else "")
     served = old_outputs.get(SERVED) or MADE not in old_outputs
     if status in kind.states.ended or not served:
-        changes.replaces.append("status")
+        changes.replaces.append(STATUS)
         changes.remarks.append(f"{said}: a new one takes its place")
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ..config import REVIEW_KEY
 from ..errors import OpenRelayError
 from . import sentences
+from .diff import STATUS
 from .fields import ORGANIZATION
-from .remote import CATALOG_SECONDS, KEPT_ADVICE
+from .remote import CATALOG_SECONDS, KEPT_ADVICE, condition
 from .sentences import Failed
 from .unknown import has_unknown
 
@@ -46,30 +48,48 @@ class Guard:
     def refuse_in_a_review(self) -> None:
         """Raise Failed where diff has let pass what only a review may see: it changes nothing."""
         if os.environ.get(REVIEW_KEY):
-            what, advice = f"{REVIEW_KEY} is set, which is for reviews alone", "unset it"
-            said = sentences.sentence(
-                self.kind.noun, self.call.name, what, "nothing was created", advice
-            )
-            raise Failed(said)
+            what = f"{REVIEW_KEY} is set, which is for reviews alone"
+            self._refuse(what, "nothing was created", "unset it")
 
-    def refuse_protected(self, resource_id: str, outputs: Bag, because: str | None = None) -> None:
-        """Raise Failed where the program protects it. because: what asks for a replacement."""
-        lifted = self.session.history.protection_is_lifted(self.call.urn)
-        if outputs.get("deletion_protection") is not True or lifted:
+    def refuse_to_replace_protected(
+        self, resource_id: str, outputs: Bag, because: Sequence[str]
+    ) -> None:
+        """Raise Failed for a replacement of what the program protects, as of this run or longer.
+        because: the properties that ask for it."""
+        what = f"{', '.join(because)} cannot change without a new one"
+        if STATUS in because:
+            what = f"it {condition(outputs)}, so that only a new one can take its place"
+        advice = "set deletion_protection=False and run `pulumi up` first"
+        if outputs.get("deletion_protection") is True:
+            what = f"{what}, and deletion_protection is on"
+        else:
+            what = f"{what}, and deletion_protection, which this program sets, holds for this one"
+            advice = (
+                "take the change back, or leave deletion_protection=True out of this `pulumi up` "
+                "and set it in the next"
+            )
+        self._refuse(what, f"nothing was changed ({resource_id})", advice)
+
+    def refuse_protected(self, resource_id: str, outputs: Bag) -> None:
+        """Raise Failed where the program protects what is to be deleted."""
+        history, urn = self.session.history, self.call.urn
+        new = history.own_id(urn)
+        on = outputs.get("deletion_protection") is True
+        # Before a replacement it may be on since this very run.
+        on = on or (new == resource_id and urn in history.protected)
+        if not on or history.protection_is_lifted(urn):
             return
-        new = self.session.history.own_id(self.call.urn)
+        what = "it is to be deleted, and deletion_protection is on"
         holds = f"nothing was changed ({resource_id})"
         advice = "set deletion_protection=False and run `pulumi up` first"
-        if because:
-            what = f"{because} cannot change without a new one"
-        elif new in (None, resource_id):
-            what = "it is to be deleted"
-        else:
-            what = f"the one that it replaces is to be deleted ({resource_id})"
+        if new not in (None, resource_id):
+            what = (
+                f"the one that it replaces is to be deleted ({resource_id}), and "
+                f"deletion_protection is on"
+            )
             holds = f"both exist and are recorded, and the new one is {new}"
             advice = "set deletion_protection=False and run `pulumi up`, which ends the old one"
-        what = f"{what}, and deletion_protection is on"
-        raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
+        self._refuse(what, holds, advice)
 
     def refuse_beside_protected(self) -> None:
         """Raise Failed where what another would replace could not be deleted: the engine may ask
@@ -78,18 +98,16 @@ class Guard:
         if urn in history.protected and not history.protection_is_lifted(urn):
             what = "it is to be replaced, and deletion_protection is on"
             holds = f"nothing was created ({history.own_id(urn)})"
-            advice = "take what asks for that back, or set deletion_protection=False"
-            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, advice)
-            raise Failed(said)
+            self._refuse(
+                what, holds, "take what asks for that back, or set deletion_protection=False"
+            )
 
     def refuse_kept(self, resource_id: str, outputs: Bag) -> None:
         """Raise Failed for what must never be deleted."""
         why = self.kind.kept(outputs)
         if why is not None:
             holds = f"it stays recorded ({resource_id})"
-            what = f"it is not deleted, because {why}"
-            said = sentences.sentence(self.kind.noun, self.call.name, what, holds, KEPT_ADVICE)
-            raise Failed(said)
+            self._refuse(f"it is not deleted, because {why}", holds, KEPT_ADVICE)
 
     def refuse_to_replace_foreign(self, resource_id: str, outputs: Bag) -> None:
         """Raise Failed where the old one could not be ended. Where the API cannot be asked whose
@@ -101,6 +119,9 @@ class Guard:
         if error is not None:
             said = sentences.not_changed(self.kind.noun, self.call.name, resource_id, error)
             raise Failed(said)
+
+    def _refuse(self, what: str, holds: str, advice: str) -> NoReturn:
+        raise Failed(sentences.sentence(self.kind.noun, self.call.name, what, holds, advice))
 
     def refuse_foreign(self, outputs: Bag) -> None:
         error = self._foreign(outputs)

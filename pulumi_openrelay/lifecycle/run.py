@@ -35,7 +35,7 @@ from .alike import AlikeMaker
 from .attempts import end_left
 from .check import Problem, check
 from .declare import Inputs, Kind, Row
-from .diff import Changes, diff
+from .diff import STATUS, Changes, diff
 from .discreet import DiscreetCall
 from .fields import (
     LEFT,
@@ -134,14 +134,18 @@ class Lifecycle:
         changes = diff(self.kind, old_inputs, old_outputs, news)
         lifted = news.get("deletion_protection") is not True
         self.session.history.protection(self.call.urn, lifted=lifted)
-        if old_outputs.get("deletion_protection") is True and not lifted:
+        on = old_outputs.get("deletion_protection") is True
+        # What the program sets by now holds already, but of what has nothing to protect yet.
+        protects = not lifted and (on or STATUS not in changes.replaces)
+        if protects:
+            self.session.history.protected.add(self.call.urn)
             self.guard.leave_unknown(changes, news)
         if changes.replaces:
             self.guard.refuse_to_replace_foreign(resource_id, old_outputs)
             # A review says itself that this is refused, and goes on to everything else.
-            if not os.environ.get(REVIEW_KEY):
+            if protects and not os.environ.get(REVIEW_KEY):
                 known = [name for name in changes.replaces if not has_unknown(news.get(name))]
-                self.guard.refuse_protected(resource_id, old_outputs, ", ".join(known))
+                self.guard.refuse_to_replace_protected(resource_id, old_outputs, known)
             refusals = self._blocked(resource_id, old_inputs, news, changes)
         else:
             refusals = list(self.kind.impossible(old_outputs, news, changes.updates))
@@ -241,6 +245,8 @@ class Lifecycle:
             failed = kind.states is not None and outputs.get("status") in kind.states.failed
             if isinstance(reason, MachineFailed) and failed and not outputs[SERVED]:
                 reason.advice = f"{RETRY}, which replaces it"
+                if inputs.get("deletion_protection") is True:
+                    reason.advice = f"set deletion_protection=False, and {reason.advice}"
             self.session.history.answer(call.urn, Answer(remote.id, inputs, outputs, own))
             if self._gives_up(reason, outputs):
                 raise Failed(self._ended(remote, reason, outputs, inputs)) from error

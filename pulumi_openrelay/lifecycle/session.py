@@ -244,7 +244,7 @@ class History:
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
         self.protected: set[str] = set()
-        """The URNs whose records say that the program protects them."""
+        """The URNs that the program protects, by their records or as it is now."""
         self.ended: set[tuple[str, str]] = set()
         """What this operation has asked to end: kind and id, since two kinds may use one id."""
         self.recorded_beside: set[tuple[str, str]] = set()

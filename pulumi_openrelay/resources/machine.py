@@ -23,8 +23,8 @@ class Machine(Resource):
     """What becomes of a machine that is not up in time: `keep` records it, and the next `pulumi up`
     goes on waiting; `delete` ends it at once, so that it bills nothing. Default: `keep`."""
     deletion_protection: In[bool | None] = setting(default=None, absent=False)
-    """True refuses to delete or replace it: lifting that takes a change of the program, and a
-    `pulumi up`. Default: False."""
+    """True refuses to delete or replace it, in the very `pulumi up` that sets it too: lifting that
+    takes a change of the program, and a `pulumi up`. Default: False."""
 
     rate_cents_per_hour: Out[int | None] = output(readable=False)
     """What it bills in US cents an hour, by the API's pricing; 0 while it is stopped or

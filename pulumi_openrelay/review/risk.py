@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..lifecycle.diff import STATUS
 from ..lifecycle.fields import Role
 from ..lifecycle.service import DYNAMIC
 from ..policies import Configuration, Level
@@ -38,7 +39,7 @@ from . import money
 from .capacity import Room
 from .clear import InClear
 from .findings import Effect, Reason
-from .plan import Action, Plan, Step
+from .plan import Action, Plan, State, Step
 from .renames import Rename
 from .words import forced, hours, rate, said
 
@@ -228,9 +229,14 @@ def _not_known(step: Step, profile: str) -> Iterator[Reason]:
 
 def protected(step: Step) -> bool:
     """Whether deletion_protection refuses that it ends: it is on, and the program does not lift
-    it."""
-    states = [state for state in (step.before, step.after) if state is not None]
-    return not step.leftover and all(s.inputs.get("deletion_protection") is True for s in states)
+    it; or the program sets it with a change that replaces what it holds of."""
+    before, after = (_protects(state) for state in (step.before, step.after))
+    sets = after and STATUS not in step.forced_by
+    return not step.leftover and (sets or (before and (after or step.after is None)))
+
+
+def _protects(state: State | None) -> bool:
+    return state is not None and state.inputs.get("deletion_protection") is True
 
 
 def keeps_data(step: Step) -> bool:

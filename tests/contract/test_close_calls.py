@@ -639,6 +639,20 @@ class TestAMachineThatDoesNotComeUp:
         assert "which replaces it" in str(failure(stack, wanted))
         assert stack.up(wanted) == ["createVm", "terminateVm"]
 
+    def test_of_a_protected_one_it_is_said_what_must_go_before_it_is_replaced(self) -> None:
+        stack, wanted = Stack(VM), program(VM, least=True, deletion_protection=True)
+        stack.script({"type": "fail", "reason": "image_pull"})
+        said = str(failure(stack, wanted))
+        made = stack.record().id
+        lift = "set deletion_protection=False"
+        assert said.endswith(f"; {lift}, and run `pulumi up` again, which replaces it")
+        assert failure(stack, wanted) == (
+            f"VM 'it': it has failed, so that only a new one can take its place, and "
+            f"deletion_protection is on; nothing was changed ({made}); {lift} and run `pulumi up` "
+            f"first"
+        )
+        assert stack.up(program(VM, least=True)) == ["createVm", "terminateVm"]
+
 
 def test_a_key_that_the_api_does_not_know_is_not_taken_for_a_wrong_address() -> None:
     stack = Stack(VM)

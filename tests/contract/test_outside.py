@@ -6,6 +6,7 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -623,6 +624,66 @@ class TestWhatIsNotKnownInPreview:
     def test_it_replaces_what_is_not_protected(self) -> None:
         changes, warnings = self.changes(env_vars={"A": UNKNOWN}, deletion_protection=False)
         assert (changes.replaces, warnings) == (["env_vars"], [])
+
+
+class TestAProtectionThatIsSetTogetherWithAChange:
+    """It holds already for the machine that is there."""
+
+    def protecting(self, **changes: Any) -> tuple[Stack, str, Program]:
+        """A stack with a VM without protection, its id, and the program that protects it and
+        changes it."""
+        stack = Stack(VM)
+        stack.up(program(VM))
+        return stack, stack.record().id, program(VM, deletion_protection=True, **changes)
+
+    @pytest.mark.parametrize("change", [{"gpu_count": 2}, {"disk_size_gb": 50}])
+    def test_what_would_replace_it_is_refused(self, change: dict[str, Any]) -> None:
+        stack, made, changed = self.protecting(**change)
+        (name,) = change
+        assert failure(stack, changed) == (
+            f"VM 'it': {name} cannot change without a new one, and deletion_protection, which this "
+            f"program sets, holds for this one; nothing was changed ({made}); take the change "
+            f"back, or leave deletion_protection=True out of this `pulumi up` and set it in the "
+            f"next"
+        )
+        assert stack.alive() == {made}
+        stack.up(program(VM, **change))
+        assert stack.up(changed) == []
+        assert made not in stack.alive()
+
+    def test_so_is_what_the_engine_replaces_though_no_input_needs_it(self) -> None:
+        stack, made, changed = self.protecting()
+        old = stack.record()
+        news = {**old.inputs, "deletion_protection": True}
+
+        def replace_it(delete_first: bool) -> None:
+            life, _ = stack.life()
+            life.diff(old.id, old.inputs, old.outputs, news)
+            if delete_first:
+                life.delete(old.id, old.outputs)
+            life.create(news)
+
+        for delete_first, says in ((False, "it is to be replaced"), (True, "it is to be deleted")):
+            with pytest.raises(Failed, match=f"{says}, and deletion_protection is on"):
+                stack.run(partial(replace_it, delete_first))
+        assert stack.alive() == {made}
+        assert stack.up(changed) == []
+
+    def test_what_is_not_known_yet_replaces_nothing(self) -> None:
+        stack, _, _ = self.protecting()
+        old = stack.record()
+        news = {**old.inputs, "env_vars": {"A": UNKNOWN}, "deletion_protection": True}
+        life, call = stack.life()
+        changes, _ = stack.run(lambda: life.diff(old.id, old.inputs, old.outputs, news))
+        assert (changes.replaces, changes.updates) == ([], ["env_vars"])
+        assert "if it then differs, that is refused" in "".join(call.warnings)
+
+    def test_one_that_never_came_up_has_nothing_to_protect(self) -> None:
+        stack = Stack(VM)
+        stack.script({"type": "fail", "reason": "image_pull"})
+        assert failure(stack, program(VM, least=True)) is not None
+        protecting = program(VM, least=True, deletion_protection=True)
+        assert stack.up(protecting) == ["createVm", "terminateVm"]
 
 
 def test_where_the_key_of_a_review_is_left_in_the_environment_nothing_is_replaced(

@@ -237,6 +237,8 @@ def test_a_replacement_that_the_protection_will_refuse_is_told_before() -> None:
     assert rules(found) == [("block", "protected-replacement", "trainer")]
     lifted = told.review(told.replaced("trainer", old, vm(gpu_count=2)))
     assert rules(lifted) == [("block", "data-loss", "trainer")]
+    set_with_it = told.review(told.replaced("trainer", vm(), new), profile="development")
+    assert rules(set_with_it) == [("block", "protected-replacement", "trainer")]
 
 
 def test_what_is_not_known_yet_of_a_protected_machine_is_told_and_does_not_block() -> None:
