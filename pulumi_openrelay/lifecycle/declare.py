@@ -189,6 +189,8 @@ class Kind:
     """What to do where it cannot be told which API key has made a thing."""
     telling_apart: ClassVar[str | None] = None
     """An input by which those alike are told apart at the API."""
+    freed_by: ClassVar[str] = "free it there"
+    """What lets go of one that something else holds, so that it can be deleted."""
     shown_once: ClassVar[bool] = False
     """True where the create answers with a secret that nothing gives again: a leftover is
     useless."""
@@ -415,6 +417,12 @@ class Kind:
 
         old: the recorded outputs.
         """
+        del old, new
+        return iter(())
+
+    def taken_away(self, old: Row, new: Inputs) -> Iterator[str]:
+        """What others lose of one that `adopt` takes over, once it is as the program asks: each is
+        worth a warning. old: what is known of it."""
         del old, new
         return iter(())
 

@@ -331,12 +331,15 @@ class Remote:
         names = self.kind.blockers(self.listed(self.caller.now()) or {})
         if not names:
             return error
-        advice = "free it there, then run the command again"
+        advice = (
+            f"{self.kind.freed_by}, then run the command again, or leave it where it is: take it "
+            f"out of the state with `pulumi state delete`"
+        )
         ours = [name for name in names if naming.is_of_stack(str(self.old.get(OWNER)), name)]
         if ours:
             advice = (
                 f"this stack made {', '.join(ours)}: if no state records it, which `pulumi stack` "
-                f"tells, an earlier run was cut off before it could; end it there, {advice}"
+                f"tells, an earlier run was cut off before it could; end it there, or {advice}"
             )
         return OpenRelayError(f"{error.what}; it is held by {', '.join(names)}", advice)
 

@@ -221,6 +221,9 @@ class Lifecycle:
             if found:
                 changing = self._differs(remote)
                 self._refuse_impossible(remote, changing)
+            if found == "adopted":
+                for remark in kind.taken_away(remote.old, inputs):
+                    call.warn(f"adopt=True takes over {remote.id}: {remark}")
             starts = remote.fresh or not kind.may_have_served(remote.seen)
             if changing and starts and kind.states is not None:
                 remote.wait(kind.states.running)

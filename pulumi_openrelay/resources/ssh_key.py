@@ -123,6 +123,7 @@ class SshKeyKind(Kind, resource=SshKey):
     # A VM that is being terminated holds its keys a moment longer.
     delete = Delete("DELETE", "/v1/orgs/{org}/ssh-keys/{id}", waits_out={"KEY_IN_USE": 20.0})
     adopted_by = "public_key"
+    freed_by = "give each of those another SSH key"
 
     def body(self, inputs: Inputs) -> dict[str, Any]:
         return {**super().body(inputs), "publicKey": inputs["public_key"].strip()}

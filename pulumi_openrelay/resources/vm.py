@@ -354,6 +354,14 @@ class VmKind(MachineKind, resource=Vm):
         rows = [key for key in keys if isinstance(key, dict) and "id" in key]
         return {"ssh_key_ids": [str(key["id"]) for key in rows if key.get("attached")]}
 
+    def taken_away(self, old: Row, new: Inputs) -> Iterator[str]:
+        theirs = [key for key in old["ssh_key_ids"] if key not in new["ssh_key_ids"]]
+        if theirs:
+            yield (
+                f"it lets in the SSH keys {', '.join(theirs)} no more, which ssh_key_ids does not "
+                f"name: add those that somebody needs"
+            )
+
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]
     ) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pulumi_openrelay.errors import NotFound
 from pulumi_openrelay.lifecycle.fields import WAS
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 
-from ..simulation.engine import Declared
+from ..simulation.engine import Declared, Ref
 from ..simulation.journal import Notes
 from .examples import EXAMPLES, KEYS
 from .support import (
@@ -704,6 +704,32 @@ class TestAdopt:
         assert f"adopt=True fits {mine.record().id}, whose {said}" in refused
         assert "nothing was created; ask for what it has, or give another name" in refused
         assert theirs.recorded() == set()
+
+    def test_it_says_whose_ssh_keys_a_vm_lets_in_no_more(self) -> None:
+        theirs = Stack(VM, "theirs")
+        theirs.up(program(VM, least=True, name="shared"))
+        ours = Stack(VM, "ours", beside=theirs)
+        line = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'D' * 43}"
+        key = Declared(SSH_KEY, {"public_key": line}, timeout=1.0)
+        wanted = program(VM, least=True, name="shared", adopt=True, ssh_key_ids=[Ref("key")])
+
+        ours.up({"key": key, NAME: wanted[NAME]})
+
+        (before,) = theirs.record().inputs["ssh_key_ids"]
+        made = theirs.record().id
+        assert ours.engine.warnings == [
+            f"adopt=True takes over {made}: it lets in the SSH keys {before} no more, which "
+            f"ssh_key_ids does not name: add those that somebody needs"
+        ]
+        ours.up({"key": key, NAME: wanted[NAME]})
+        assert len(ours.engine.warnings) == 1
+        with pytest.raises(OperationFailed) as refused:
+            ours.destroy()
+        assert "it is held by shared; it stays recorded" in str(refused.value)
+        assert str(refused.value).endswith(
+            "; give each of those another SSH key, then run the command again, or leave it where "
+            "it is: take it out of the state with `pulumi state delete`"
+        )
 
     def test_what_was_adopted_and_replaced_is_not_adopted_again(self) -> None:
         mine = Stack(VM, "mine")

@@ -219,8 +219,11 @@ def test_a_key_that_a_machine_needs_is_one_line_with_the_machines_name(
     (error,) = refused.errors
     assert error.startswith("SSH key 'laptop': it could not be deleted: ")
     assert "KEY_IN_USE" in error
-    held = f"it is held by graces-desk; it stays recorded ({key}); free it there, then run the "
-    assert error.endswith(f"{held}command again")
+    assert error.endswith(
+        f"it is held by graces-desk; it stays recorded ({key}); give each of those another SSH "
+        f"key, then run the command again, or leave it where it is: take it out of the state with "
+        f"`pulumi state delete`"
+    )
     assert "Traceback" not in refused.text
     cloud.world.call("DELETE", f"/_emulator/vms/{machine}")
     assert stack.destroy().code == 0
