@@ -365,12 +365,20 @@ class VmKind(MachineKind, resource=Vm):
     def impossible(
         self, old: Row, new: Inputs, updates: Collection[str]
     ) -> Iterator[tuple[str, str]]:
-        stopped = "stopped" in (old.get("status"), new.get("desired_state"))
-        if "disk_size_gb" in updates and not stopped:
+        status, stops = old.get("status"), new.get("desired_state") == "stopped"
+        if "disk_size_gb" not in updates or status in STATES.stopped:
+            return
+        reason = (
+            'grows only while the VM is stopped: set desired_state="stopped" with it, and '
+            '"running" after it (starting again competes for the capacity of its node)'
+        )
+        if status in STATES.failed:
             reason = (
-                'grows only while the VM is stopped: set desired_state="stopped" with it, and '
-                '"running" after it (starting again competes for the capacity of its node)'
+                "grows only while the VM is stopped, and this one has failed, which no stop "
+                'changes: run `pulumi up` with desired_state="running" and without the new size, '
+                'which starts it again, then with "stopped" and the size'
             )
+        if status in STATES.failed or not stops:
             yield "disk_size_gb", reason
 
     @in_place("desired_state")

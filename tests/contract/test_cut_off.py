@@ -296,6 +296,31 @@ class TestADiskThatACreateFindsTooSmall:
         assert stack.up(wanted) == ["resizeVmDisk"]
 
 
+@pytest.mark.parametrize("state", ["stopped", None])
+def test_a_disk_of_a_vm_that_has_failed_is_refused_with_what_makes_it_grow(
+    state: str | None,
+) -> None:
+    """Nothing stops a VM that has failed."""
+    stack = Stack(VM)
+    stack.up(program(VM, least=True, desired_state=state))
+    made = stack.record().id
+    stack.another_hand({"status": "failed"})
+    stack.refresh()
+    larger = program(VM, least=True, desired_state=state, disk_size_gb=400)
+
+    assert failure(stack, larger) == (
+        "VM 'it': disk_size_gb grows only while the VM is stopped, and this one has failed, which "
+        'no stop changes: run `pulumi up` with desired_state="running" and without the new size, '
+        'which starts it again, then with "stopped" and the size; nothing was changed'
+    )
+    assert [path for path in stack.asked if "/vms/" in path] == []
+    assert stack.up(program(VM, least=True, desired_state="running")) == ["restartVm"]
+    stopped = program(VM, least=True, desired_state="stopped", disk_size_gb=400)
+    assert stack.up(stopped) == ["stopVm", "resizeVmDisk"]
+    assert stack.record().id == made
+    assert stack.record().outputs["disk_size_gb"] == 400
+
+
 @pytest.mark.parametrize("status", [400, 409])
 class TestARevokedKey:
     """What the API says to a second revoke is unknown."""
