@@ -63,7 +63,7 @@ class Guard:
         if outputs.get("deletion_protection") is True:
             what = f"{what}, and deletion_protection is on"
         else:
-            what = f"{what}, and deletion_protection, which this program sets, holds for this one"
+            what = f"{what}, and deletion_protection is on as soon as the program sets it"
             advice = (
                 "take the change back, or leave deletion_protection=True out of this `pulumi up` "
                 "and set it in the next"

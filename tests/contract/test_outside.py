@@ -641,10 +641,9 @@ class TestAProtectionThatIsSetTogetherWithAChange:
         stack, made, changed = self.protecting(**change)
         (name,) = change
         assert failure(stack, changed) == (
-            f"VM 'it': {name} cannot change without a new one, and deletion_protection, which this "
-            f"program sets, holds for this one; nothing was changed ({made}); take the change "
-            f"back, or leave deletion_protection=True out of this `pulumi up` and set it in the "
-            f"next"
+            f"VM 'it': {name} cannot change without a new one, and deletion_protection is on as "
+            f"soon as the program sets it; nothing was changed ({made}); take the change back, or "
+            f"leave deletion_protection=True out of this `pulumi up` and set it in the next"
         )
         assert stack.alive() == {made}
         stack.up(program(VM, **change))
