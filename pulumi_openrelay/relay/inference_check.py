@@ -20,6 +20,7 @@ from ..errors import (
     NoCapacity,
     NotFound,
     OpenRelayError,
+    RateLimited,
     TimedOut,
     Unauthorized,
 )
@@ -210,7 +211,8 @@ class _Question:
         try:
             answer = self._send(detail, body, self._key(body) if asks_for_task else None)
         except ApiError as error:
-            if not error.outcome_unknown:
+            # The latter two say nothing of an attempt before this one.
+            if not (error.outcome_unknown or isinstance(error, (RateLimited, Unauthorized))):
                 journal.forget(owner, me)
             raise
         address = inference_request.promised(answer)

@@ -341,6 +341,23 @@ class TestBilledOnce:
         stack.up(check(IMAGE))
         assert billed(stack) == 1
 
+    @pytest.mark.parametrize("status", [401, 429])
+    def test_a_refusal_that_is_not_of_the_question_forgets_no_earlier_attempt(
+        self, status: int
+    ) -> None:
+        stack = account()
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE))
+        stack.death = None
+        fault = stack.world.faults.status(status, "POST", ".", times=None)
+        with pytest.raises(OperationFailed, match="has not passed"):
+            stack.up(check(IMAGE))
+        assert fault.hits > 0
+        stack.world.faults.clear()
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+
     def test_where_it_takes_none_nothing_is_repeated_and_the_user_is_told(self) -> None:
         stack = account()
         stack.world.faults.add({"match": {"path_regex": "completions$"}, "action": "lose_answer"})
