@@ -39,6 +39,7 @@ def apply(
         held = applying.read(reviewed)
         applying.hold_to_profile(held, profile)
         project = Project(cwd.resolve(), stack)
+        applying.hold_to_stack(held, project.project, project.name)
         policies = rules.configured(project.folder, held.profile)
         key = project.unseal(held.secrets_key) if held.secrets_key else None
         now = review(project, policies, drift=held.refreshed, packs=packs, key=key)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.client import Client, Request
 from ..api.pages import read_all
-from ..errors import Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
+from ..errors import Forbidden, Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
 from .declare import Listed, Row
 from .journal import Journal, NoteFiles
 from .shared import Shared
@@ -62,6 +62,15 @@ class Session:
         if self._given_organization:
             return self._given_organization
         return self._organization.get(caller, since=float("-inf")).value
+
+    def key_organization(self, caller: Caller) -> str:
+        """The id of the key's own organization, or the given one where the key may not ask."""
+        try:
+            return self._organization.get(caller, since=float("-inf")).value
+        except Forbidden:
+            if self._given_organization:
+                return self._given_organization
+            raise
 
     def foreign(self, caller: Caller, recorded: str) -> OpenRelayError | None:
         """What to say of what another organization than this session's has; None of any other.

@@ -10,6 +10,8 @@ The engine hides the values of secrets, so that another secret makes the same pl
 keyed fingerprint of each secret input of what changes, and the key encrypted as the stack's own
 secrets are: only who may read those can compare, and nobody can try values out. A secret that is
 known in the update alone cannot be held to a review.
+
+The same plan for another account, or another API, is another plan: a review tells both.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ..lifecycle.service import SERVICES
 from . import events
 from .findings import Verdict
+from .market import Account
 from .plan import OWNER, Action, Plan
 from .preview import NotJudged, Project
 from .report import FORMAT, Review
@@ -37,7 +41,8 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Reviewed:
     """What a review's JSON says that an update is held to. actions: by URN. secrets: the
-    fingerprints of secret inputs. secrets_key: their key, sealed."""
+    fingerprints of secret inputs. secrets_key: their key, sealed. accounts: where it is carried
+    out, by the service's name."""
 
     project: str
     stack: str
@@ -49,6 +54,7 @@ class Reviewed:
     actions: Mapping[str, str]
     secrets: Mapping[str, Mapping[str, str]]
     secrets_key: str | None
+    accounts: Mapping[str, Account]
 
 
 _REVIEWED = TypeAdapter(Reviewed)
@@ -74,15 +80,21 @@ def hold_to_profile(reviewed: Reviewed, profile: str | None) -> None:
         )
 
 
-def permit(reviewed: Reviewed, now: Review) -> None:
-    """Raises Refused unless this is the plan that was reviewed, and it may be applied."""
-    if (reviewed.project, reviewed.stack) != (now.project, now.stack):
+def hold_to_stack(reviewed: Reviewed, project: str, stack: str) -> None:
+    """Raises Refused where the review is of another stack."""
+    if (reviewed.project, reviewed.stack) != (project, stack):
         raise Refused(
             f"the review is of stack {reviewed.stack} of {reviewed.project}, and not of "
-            f"{now.stack} of {now.project}"
+            f"{stack} of {project}"
         )
+
+
+def permit(reviewed: Reviewed, now: Review) -> None:
+    """Raises Refused unless this is the plan that was reviewed, and it may be applied."""
+    hold_to_stack(reviewed, now.project, now.stack)
     if reviewed.verdict == Verdict.BLOCK:
         raise Refused("the review blocked this plan")
+    _hold_to_accounts(reviewed, now)
     if _actions(now.plan) == reviewed.actions:
         _comparable(reviewed, now)
     if reviewed.digest != now.digest or reviewed.secrets != now.secrets:
@@ -91,6 +103,24 @@ def permit(reviewed: Reviewed, now: Review) -> None:
         )
     if now.verdict is Verdict.BLOCK:
         raise Refused(f"the plan is as reviewed, and is blocked now: {now.reasons[0].message}")
+
+
+def _hold_to_accounts(reviewed: Reviewed, now: Review) -> None:
+    """Raises Refused where a service would be asked elsewhere, or for another account, than for the
+    review. What changes in only one of the two is told as another plan."""
+    for name, account in sorted(now.accounts.items()):
+        was = reviewed.accounts.get(name)
+        if was is not None and not was.is_surely(account):
+            raise Refused(
+                f"the plan was reviewed for {_described(name, was)}, and would be applied to "
+                f"{_described(name, account)}; use a key and a URL of the former, or review it "
+                "again with those of the latter"
+            )
+
+
+def _described(service: str, account: Account) -> str:
+    which = f"the account {account.id}" if account.id else "an account that is not known"
+    return f"{which} of {SERVICES[service].title} at {account.url or 'a URL that is not known'}"
 
 
 def _comparable(reviewed: Reviewed, now: Review) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ..caller import Direct
-from ..errors import OpenRelayError
-from ..lifecycle.service import DYNAMIC, RELAY
+from ..errors import Forbidden, OpenRelayError
+from ..lifecycle.service import DYNAMIC, RELAY, Service
 from ..lifecycle.session import Session
 from ..plugin import session
 from ..policies.account import read_balance, read_chips
@@ -44,6 +44,22 @@ class Market:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a service's part of a plan is carried out. url: of its API; None where it is not known.
+    id: of the organization at OpenRelay, of the customer at Relay; None where it is not known,
+    empty where the key may not ask."""
+
+    url: str | None = None
+    id: str | None = None
+
+    def is_surely(self, other: Account) -> bool:
+        """Whether both are one, as far as the keys may ask."""
+        if None in (self.url, self.id, other.url, other.id) or self.url != other.url:
+            return False
+        return not self.id or not other.id or self.id == other.id
+
+
 def read(get: Callable[[str], Any]) -> Market:
     """Ask the API. get: reads one value of the stack's configuration in clear."""
     try:
@@ -73,6 +89,29 @@ def with_instances(found: Market, plan: Plan, get: Callable[[str], Any]) -> Mark
     return replace(found, instance_chips=chips, unreadable=unreadable)
 
 
+def accounts(plan: Plan, get: Callable[[str], Any]) -> dict[str, Account]:
+    """Where what changes is carried out, by the service's name. get: as for `read`."""
+    services = {step.kind.service for step in plan.changing if step.kind is not None}
+    return {service.name: _account(service, get) for service in services}
+
+
+def _account(service: Service, get: Callable[[str], Any]) -> Account:
+    try:
+        asked = session(get, service)
+    except OpenRelayError:
+        return Account()
+    ask = _customer if service is RELAY else lambda each: each.key_organization(_caller())
+    return Account(asked.client.address, _told(lambda: ask(asked), "account", {}))
+
+
+def _customer(asked: Session) -> str:
+    """The id of Relay's account; empty where the key is one that does not manage it."""
+    try:
+        return str(_ask(asked, "/v2/customer/profile", dict)["customer_id"])
+    except Forbidden:
+        return ""
+
+
 def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | None:
     try:
         return ask()
@@ -84,9 +123,13 @@ def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | No
 
 
 def _ask(asked: Session, path: str, answers: type) -> Any:
+    return asked.send(_caller(), "GET", path, {}, answers=answers)
+
+
+def _caller() -> Direct:
     caller = Direct(lambda _text: None)
     caller.deadline = caller.now() + SECONDS
-    return asked.send(caller, "GET", path, {}, answers=answers)
+    return caller
 
 
 def _frees(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Free], dict[str, Free]]:

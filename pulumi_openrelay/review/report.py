@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..policies.reading import Balance
 from . import money, words
 from .capacity import Room
 from .findings import Exemption, NotEvaluated, Reason, Verdict, verdict
+from .market import Account
 from .money import HOURS_PER_MONTH, Rate
 from .plan import Action, Change, Plan, Step
 from .renames import Rename
 from .risk import keeps_data, protected
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Review:
     same for the same plan and the same secrets in the stack's configuration. policy_changed:
     whether the change alters the rules' own configuration; None where git does not tell. secrets:
     a keyed fingerprint of each secret input of what changes, by URN and input. secrets_key: their
-    key, encrypted as the stack's own secrets are; None where it was given.
+    key, encrypted as the stack's own secrets are; None where it was given. accounts: where what
+    changes is carried out, by the service's name.
     """
 
     project: str
@@ -50,6 +52,7 @@ class Review:
     policy_changed: bool | None = None
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     secrets_key: str | None = None
+    accounts: Mapping[str, Account] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -124,6 +127,7 @@ class Review:
             "actions": {step.urn: step.action for step in self.plan.changing},
             "secrets": self.secrets,
             "secrets_key": self.secrets_key,
+            "accounts": {name: asdict(each) for name, each in self.accounts.items()},
             "policy_changed": self.policy_changed,
             "reasons": [_reason(reason) for reason in self.reasons],
             "notes": [_reason(reason) for reason in self.notes],

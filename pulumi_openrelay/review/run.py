@@ -99,7 +99,12 @@ def review(
             sealed = project.seal(own_key)
         except NotJudged:  # such as a role that may decrypt only; then `apply` cannot compare
             bound = {urn: dict.fromkeys(prints, "") for urn, prints in bound.items()}
-    return replace(judged, secrets=bound, secrets_key=sealed)
+    redact = redactor(values)
+    accounts = {
+        name: replace(each, url=each.url and redact(each.url))
+        for name, each in market.accounts(plan, _getter(values)).items()
+    }
+    return replace(judged, secrets=bound, secrets_key=sealed, accounts=accounts)
 
 
 def _check_prices(said: violations.Said, found: Market) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 from pulumi.automation.events import EngineEvent
+from pydantic import TypeAdapter
 
 from pulumi_openrelay.cli import main
 from pulumi_openrelay.policies import fingerprint
@@ -23,6 +24,7 @@ from pulumi_openrelay.review.apply import (
     permit,
     read,
 )
+from pulumi_openrelay.review.market import Account
 from pulumi_openrelay.review.preview import NotJudged, Project
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import bound_secrets
@@ -40,7 +42,9 @@ def found(prints: dict[str, str]) -> Review:
 
 def reviewed(review: Review) -> Reviewed:
     told_json = review.as_json()
-    return Reviewed(**{name: told_json[name] for name in Reviewed.__slots__})
+    return TypeAdapter(Reviewed).validate_python(
+        {name: told_json[name] for name in Reviewed.__slots__}
+    )
 
 
 def test_only_inputs_with_a_secret_of_what_changes_are_bound() -> None:
@@ -55,6 +59,52 @@ def test_the_same_secrets_are_permitted_and_another_is_named() -> None:
     permit(reviewed(first), first)
     with pytest.raises(Refused, match="the secret in labels of trainer is another; review it"):
         permit(reviewed(first), found({"env_vars": "1", "labels": "3"}))
+
+
+AT = Account("https://api.example", "org_1")
+RENTED = Account("https://relay.example", "")
+
+
+@pytest.mark.parametrize(
+    ("service", "then", "now", "said"),
+    [
+        (
+            "openrelay",
+            AT,
+            replace(AT, url="https://other.example"),
+            "for the account org_1 of OpenRelay at https://api.example, and would be applied to "
+            "the account org_1 of OpenRelay at https://other.example; use a key and a URL of the",
+        ),
+        ("openrelay", AT, replace(AT, id="org_2"), "the account org_2 of OpenRelay at https://api"),
+        ("openrelay", replace(AT, id=None), AT, "for an account that is not known of OpenRelay"),
+        ("openrelay", Account(), Account(), "OpenRelay at a URL that is not known"),
+        ("relay", RENTED, replace(RENTED, url="https://b.example"), "of Relay at https://b.exampl"),
+        ("relay", replace(RENTED, id="c1"), replace(RENTED, id="c2"), "the account c2 of Relay"),
+    ],
+)
+def test_a_plan_that_was_reviewed_for_another_account_or_api_is_refused(
+    service: str, then: Account, now: Account, said: str
+) -> None:
+    review = told.review(told.created("trainer", vm()))
+    with pytest.raises(Refused) as refused:
+        permit(
+            reviewed(replace(review, accounts={service: then})),
+            replace(review, accounts={service: now}),
+        )
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("service", "then", "now"),
+    [("openrelay", AT, AT), ("relay", RENTED, RENTED), ("relay", RENTED, replace(RENTED, id="c"))],
+)
+def test_the_account_of_the_review_is_permitted(service: str, then: Account, now: Account) -> None:
+    """Relay tells whose a key is to one alone that manages the account."""
+    review = told.review(told.created("trainer", vm()))
+    permit(
+        reviewed(replace(review, accounts={service: then})),
+        replace(review, accounts={service: now}),
+    )
 
 
 @pytest.mark.parametrize(("then", "now"), [("", ""), ("1", ""), ("", "1")])
@@ -112,6 +162,7 @@ def test_a_review_by_another_profile_is_refused() -> None:
         {"actions": []},
         {"refreshed": "perhaps"},
         {"secrets_key": 7},
+        {"accounts": {"openrelay": {"url": 7, "id": None}}},
     ],
 )
 def test_a_file_that_is_no_review_is_one_sentence(tmp_path: Path, wrong: dict[str, Any]) -> None:

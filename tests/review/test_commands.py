@@ -240,6 +240,26 @@ def test_another_plan_than_the_reviewed_one_is_refused(stack: Stack, cloud: Serv
     assert cloud.world.live_vms() == []
 
 
+def test_a_plan_that_was_reviewed_for_another_organization_is_refused(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    review(stack, VM, *DEVELOPMENT)
+    key = {"secret": "or_other", "organization": "other"}
+    assert cloud.world.call("POST", "/_emulator/keys", key).status < 300
+    refused = run(stack, "apply", "--reviewed", "review.json", OPENRELAY_API_KEY="or_other")
+    assert refused.code == 3
+    assert "refused, and nothing was applied: the plan was reviewed for the acc" in refused.err
+    assert cloud.world.live_vms() == []
+
+
+def test_a_review_of_another_stack_is_refused_before_its_secrets_are_read(stack: Stack) -> None:
+    review(stack, VM, *DEVELOPMENT)
+    stack.run("stack", "init", "other")
+    refused = run(stack, "apply", "--reviewed", "review.json", "--stack", "other")
+    assert refused.code == 3
+    assert "refused, and nothing was applied: the review is of stack dev of " in refused.err
+
+
 def test_another_secret_than_the_reviewed_one_is_refused(stack: Stack, cloud: ServedWorld) -> None:
     program = VM.replace('"secret-marker"}', 'pulumi.Config().require_secret("token")}')
     stack.run("config", "set", "--secret", "token", "one", "--stack", "dev")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pulumi_openrelay.caller import Direct
-from pulumi_openrelay.emulator import serve_relay
+from pulumi_openrelay.emulator import serve, serve_relay
 from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.policies.reading import Chips
 from pulumi_openrelay.review import market
-from pulumi_openrelay.review.market import Market
+from pulumi_openrelay.review.market import Account, Market
 
 from . import told
 from .told import vm
@@ -70,3 +70,46 @@ def test_an_answer_that_is_late_has_twenty_seconds_to_come(monkeypatch: pytest.M
     assert market.read(lambda _key: None).balance is None
     assert left
     assert all(19 < seconds <= 20 for seconds in left)
+
+
+def test_a_review_tells_whose_the_key_is_whatever_is_configured() -> None:
+    plan = told.plan(told.created("trainer", vm()))
+    with serve() as cloud:
+        key = {"secret": "or_other", "organization": "other"}
+        assert cloud.world.call("POST", "/_emulator/keys", key).status < 300
+        given = {"openrelay:apiUrl": f"{cloud.url}/", "openrelay:apiKey": cloud.key}
+        (own,) = market.accounts(plan, given.get).values()
+        claimed = {**given, "openrelay:apiKey": "or_other", "openrelay:organizationId": own.id}
+        (other,) = market.accounts(plan, claimed.get).values()
+    assert own.url == other.url == cloud.url
+    assert own.id is not None
+    assert own.id != other.id
+
+
+def test_an_organization_that_the_key_may_not_ask_for_is_the_configured_one() -> None:
+    plan = told.plan(told.created("trainer", vm()))
+    with serve() as cloud:
+        key = {"secret": "or_blind", "permissions": ["vms.read"]}
+        assert cloud.world.call("POST", "/_emulator/keys", key).status < 300
+        blind = {"openrelay:apiUrl": cloud.url, "openrelay:apiKey": "or_blind"}
+        assert market.accounts(plan, blind.get) == {"openrelay": Account(cloud.url, None)}
+        given = {**blind, "openrelay:organizationId": "org_1"}
+        assert market.accounts(plan, given.get) == {"openrelay": Account(cloud.url, "org_1")}
+
+
+def test_relay_tells_whose_a_key_is_to_the_accounts_own_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RELAY_API_KEY", raising=False)
+    monkeypatch.delenv("RELAY_CUSTOMER_TOKEN", raising=False)
+    rented = told.plan(told.created("it", {"prescription": "x"}, "relay:Instance"))
+    with serve_relay() as relay:
+        given = {"relay:apiKey": relay.key, "relay:baseUrl": relay.url}
+        (own,) = market.accounts(rented, given.get).values()
+        rule = {"match": {"path_regex": "profile$"}, "action": {"type": "status", "status": 403}}
+        assert relay.world.call("POST", "/_emulator/faults", rule).status < 300
+        (ordinary,) = market.accounts(rented, given.get).values()
+    assert own.id
+    assert ordinary == Account(relay.url, "")
+    assert market.accounts(rented, dict[str, str]().get) == {"relay": Account()}
+    assert market.accounts(told.plan(told.same("it", vm())), given.get) == {}
