@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import to_json
 
 from .exemptions import Exemption
 from .of_reviews import OF_REVIEWS
@@ -82,12 +83,19 @@ class Configuration(BaseModel):
         return rule.settings.model_validate({**choices, **(given or {})})
 
     def check(self, rules: Iterable[Rule]) -> None:
-        """Raise WrongConfiguration for a profile, a rule, a level or a setting that is none, and
-        for an exemption of a rule that neither these rules nor reviews have.
+        """Raise WrongConfiguration for a profile, a rule, a level or a setting that is none, for a
+        profile in place of a shipped one, and for an exemption of a rule that neither these rules
+        nor reviews have.
         """
         known = {rule.name: rule for rule in rules}
         exemptible = {*known, *OF_REVIEWS}
-        profiles = self._profiles()
+        profiles, shipped = self._profiles(), _shipped()["profiles"]
+        for name in sorted(shipped.keys() & self.profiles.keys()):
+            if self.profiles[name] != shipped[name]:
+                raise WrongConfiguration(
+                    f"the profile {name!r} is the package's own: give yours another name, or say "
+                    "under `rules` what is to differ"
+                )
         if self.profile not in profiles:
             names = ", ".join(sorted(profiles))
             raise WrongConfiguration(f"there is no profile {self.profile!r}; there are {names}")
@@ -99,7 +107,7 @@ class Configuration(BaseModel):
         for rule in known.values():
             try:
                 self.level(rule)
-                self.settings(rule)
+                self._check_settings(rule)
             except ValidationError as error:
                 keys = [LEVEL, *rule.settings.model_fields]
                 raise WrongConfiguration(f"{rule.name}: {first_fault(error, keys)}") from None
@@ -107,6 +115,17 @@ class Configuration(BaseModel):
                 raise WrongConfiguration(
                     f"{rule.name}: its level should be one of {', '.join(Level)}"
                 ) from None
+
+    def _check_settings(self, rule: Rule) -> None:
+        """Raise ValidationError for a setting of another type, too, where Python would take it for
+        what is asked for: true for 1."""
+        given = self._choices(rule).items()
+        whole = {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in given
+            if name != LEVEL
+        }
+        rule.settings.model_validate_json(to_json(whole), strict=True)
 
     def _profiles(self) -> dict[str, Choices]:
         return {**_shipped()["profiles"], **self.profiles}
@@ -138,7 +157,7 @@ def find(
 def read(file: Path) -> Configuration:
     """The configuration in a file. Raises WrongConfiguration."""
     try:
-        return Configuration.model_validate_json(file.read_bytes())
+        return Configuration.model_validate_json(file.read_bytes(), strict=True)
     except OSError as error:
         raise WrongConfiguration(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:

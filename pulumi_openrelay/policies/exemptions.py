@@ -16,9 +16,9 @@ EXPIRED = "exemption expired on"
 
 
 class Exemption(BaseModel):
-    """One exemption. resource: its name in the program, or a pattern such as `demo-*`; what holds
-    against the stack as a whole is exempt by the stack's name. expires: the last day it holds, by
-    UTC."""
+    """One exemption. resource: its name in the program, or a pattern such as `demo-*` or `w-?`,
+    where a bracket is nothing but a bracket: names such as `gpu[0]` have it; what holds against the
+    stack as a whole is exempt by the stack's name. expires: the last day it holds, by UTC."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class Exemption(BaseModel):
     expires: date
 
     def covers(self, rule: str, resource: str) -> bool:
-        return self.rule == rule and fnmatchcase(resource, self.resource)
+        return self.rule == rule and fnmatchcase(resource, self.resource.replace("[", "[[]"))
 
     def describe(self, text: str, *, expired: bool) -> str:
         """What is exempt, and on what terms."""

@@ -8,8 +8,22 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.policies import RULES, Configuration, Level, cost, exposure, naming
-from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration, find
+from pulumi_openrelay.policies import (
+    RULES,
+    Configuration,
+    Exemption,
+    Level,
+    cost,
+    exposure,
+    naming,
+)
+from pulumi_openrelay.policies.configuration import (
+    FILE,
+    SHIPPED,
+    WrongConfiguration,
+    find,
+    read,
+)
 
 EXEMPTION = {
     "rule": "public-machine",
@@ -105,6 +119,31 @@ def test_a_file_may_have_a_profile_of_its_own(write: Any) -> None:
             "resource-name: pattern: is no regular expression: unterminated character set at "
             "position 0",
         ),
+        (
+            {"rules": {"machine-rate": {"max_cents_per_hour": True}}},
+            "machine-rate: max_cents_per_hour: should be a valid integer",
+        ),
+        (
+            {"rules": {"api-key-expiry": {"max_days": "90"}}},
+            "api-key-expiry: max_days: should be a valid number",
+        ),
+        (
+            {"rules": {"monthly-budget": {"required": 1}}},
+            "monthly-budget: required: should be a valid boolean",
+        ),
+        (
+            {"exemptions": [{**EXEMPTION, "expires": 4_102_444_800}]},
+            "exemptions.0.expires: should be a date, such as 2027-01-31",
+        ),
+        (
+            {"profiles": {"production": {"public-machine": {"level": "disabled"}}}},
+            "the profile 'production' is the package's own: give yours another name, or say under "
+            "`rules` what is to differ",
+        ),
+        (
+            {"profile": "mine", "profiles": {"mine": {}, "regulated": {}}},
+            "the profile 'regulated' is the package's own",
+        ),
         ({"rules": {"idle": {"stacks": "*"}}}, "idle: stacks: should be a list"),
         ({"exemptions": [{**EXEMPTION, "owner": " "}]}, "exemptions.0.owner: should not be blank"),
         (
@@ -149,6 +188,35 @@ def test_a_file_that_is_not_there_or_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("profile: production")
     with pytest.raises(WrongConfiguration, match="is no JSON: expected value at line 1"):
         find(tmp_path)
+
+
+def test_numbers_may_be_written_as_in_any_json(write: Any) -> None:
+    settings = {"machine-rate": {"max_cents_per_hour": 3e3}, "api-key-expiry": {"max_days": 30}}
+    find(write(rules=settings)).check(RULES)
+
+
+def test_the_shipped_file_is_no_mistake() -> None:
+    read(SHIPPED).check(RULES)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "covered"),
+    [
+        ("gpu[0]", "gpu[0]", True),
+        ("gpu[0]", "gpu0", False),
+        ("gpu[*]", "gpu[7]", True),
+        ("w-?", "w-1", True),
+        ("w-?", "w-?", True),
+        ("w-*", "v-1", False),
+        ("[!a]", "[!a]", True),
+        ("[!a]", "b", False),
+    ],
+)
+def test_an_exemption_covers_the_very_name_that_it_names(
+    pattern: str, name: str, *, covered: bool
+) -> None:
+    exemption = Exemption.model_validate({**EXEMPTION, "resource": pattern})
+    assert exemption.covers("public-machine", name) is covered
 
 
 def test_an_exemption_of_a_rule_that_only_reviews_hold_is_no_mistake(write: Any) -> None:
