@@ -6,6 +6,7 @@ Only names of places come out of here, never a value.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,8 +74,17 @@ def in_outputs(outputs: Mapping[str, Any]) -> Iterator[InClear]:
 def in_configuration(configuration: Mapping[str, tuple[str, bool]]) -> Iterator[InClear]:
     """Values of the stack's configuration that are not set as secrets."""
     for key, (value, secret) in sorted(configuration.items()):
-        if not secret and (_named(key, value) or _tells(value)):
+        if not secret and (_named(key, value) or _tells(value) or _tells(_structure(value))):
             yield InClear("", "", f"the stack's configuration {key}")
+
+
+def _structure(value: str) -> Any:
+    """What a value holds whose text is JSON, as the engine gives structured configuration; None of
+    any other."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _named(name: str, value: Any) -> bool:

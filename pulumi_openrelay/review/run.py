@@ -27,6 +27,7 @@ from .report import Review
 # Short ones may be words that any sentence has.
 _SECRET_VARIABLE = re.compile(r"(?i)(?:_key|token|password|secret|passphrase)$")
 _SHORTEST, _SHORTEST_VARIABLE = 4, 8
+_OBJECT = re.compile("[0-9a-f]{40,64}")
 _PASSWORD_IN_URL = re.compile(r"""(://[^\s/:@]*:)[^\s"'`<>]+@""")
 UNPRICED = "its rate is unknown"
 UNASKED = "Relay's credits are not asked"
@@ -258,22 +259,32 @@ def commit(folder: Path) -> str | None:
 def policy_changed(folder: Path, environment: Mapping[str, str] | None = None) -> bool | None:
     """Whether the rules' configuration differs from where the change began: the branch that the
     pipeline names as its target, or else the remote's main one. None where git does not tell, as
-    in a clone without history. environment: None means this process's."""
+    in a clone without history, or of a link that leads out of it. environment: None means this
+    process's."""
     env = os.environ if environment is None else environment
     target = env.get("GITHUB_BASE_REF") or env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") or "HEAD"
     base = _git(folder, "merge-base", f"refs/remotes/origin/{target}", "HEAD")
     if not base:
         return None
     differs = _git(folder, "diff", "--name-only", base, "--", FILE)
-    return None if differs is None else bool(differs)
+    if differs != "" or not (folder / FILE).is_symlink():
+        return None if differs is None else bool(differs)
+    # The link is as it was; what it leads to, through others too, may be another.
+    follow = ("cat-file", "--batch-check=%(objectname)", "--follow-symlinks")
+    before = _git(folder, *follow, given=f"{base}:./{FILE}")
+    now = _git(folder, "hash-object", "--", FILE)
+    if not before or not _OBJECT.fullmatch(before) or now is None:
+        return None
+    return before != now
 
 
-def _git(folder: Path, *words: str) -> str | None:
-    """What git says; None where it fails."""
+def _git(folder: Path, *words: str, given: str = "") -> str | None:
+    """What git says; None where it fails. given: what it reads."""
     try:
         done = subprocess.run(  # noqa: S603
             ["git", *words],  # noqa: S607
             cwd=folder,
+            input=given,
             capture_output=True,
             text=True,
             check=True,

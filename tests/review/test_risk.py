@@ -559,6 +559,23 @@ def test_a_secret_in_the_plain_configuration_is_known_by_its_name(
     assert rules(found) == ([("block", "secret-in-clear", "")] if secret else [])
 
 
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ('{"host":"db.example","password":"marker-0123456789"}', True),
+        ('{"users":[{"name":"ada","apiKey":"marker-0123456789"}]}', True),
+        ('["--password","marker-0123456789"]', True),
+        ('{"host":"db.example","password":""}', False),
+        ('{"passwordFile":"/run/secrets/db","password":"${DB}"}', False),
+        ("{broken", False),
+    ],
+)
+def test_a_secret_within_structured_configuration_is_found(value: str, *, secret: bool) -> None:
+    found = told.review(told.same("trainer", vm()), configuration={"shop:database": (value, False)})
+    assert rules(found) == ([("block", "secret-in-clear", "")] if secret else [])
+    assert "marker" not in found.to_json()
+
+
 def test_a_secret_among_the_stacks_outputs_is_found() -> None:
     found = told.review(told.same("trainer", vm()), told.exported(api_key="abc", url="https://a.b"))
     assert rules(found) == [("block", "secret-in-clear", "")]

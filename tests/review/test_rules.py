@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -301,6 +301,52 @@ def test_a_change_of_the_rules_own_configuration_is_seen_in_git(
     assert policy_changed(clone, {"GITHUB_BASE_REF": "main"}) is changed
     assert policy_changed(clone, {"GITHUB_BASE_REF": "gone"}) is None
     assert policy_changed(tmp_path, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("alter", "altered"),
+    [
+        (lambda root: (root / "other").write_text("x"), False),
+        (lambda root: (root / "strict" / "policy.json").write_text('{"rules": {}}'), True),
+        (lambda root: _link(root / "current", "lax"), True),
+        (lambda root: _link(root / "shop" / "openrelay-policy.json", "/etc/hostname"), True),
+    ],
+)
+def test_a_change_of_what_a_link_to_the_rules_configuration_leads_to_is_seen(
+    tmp_path: Path, alter: Callable[[Path], object], *, altered: bool
+) -> None:
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    git(tmp_path, "init", "-q", "-b", "main", str(origin))
+    for name in ("strict", "lax", "shop"):
+        (origin / name).mkdir()
+        (origin / name / "policy.json").write_text(f'{{"profile": "{name}"}}')
+    _link(origin / "current", "strict")
+    _link(origin / "shop" / "openrelay-policy.json", "../current/policy.json")
+    git(origin, "add", ".")
+    git(origin, "commit", "-q", "-m", "first")
+    git(tmp_path, "clone", "-q", str(origin), str(clone))
+    alter(clone)
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "second")
+    assert policy_changed(clone / "shop", {}) is altered
+
+
+def test_a_link_that_leads_out_of_the_repository_is_not_known_to_be_as_it_was(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "policy.json").write_text("{}")
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    git(tmp_path, "init", "-q", "-b", "main", str(origin))
+    _link(origin / "openrelay-policy.json", "../policy.json")
+    git(origin, "add", ".")
+    git(origin, "commit", "-q", "-m", "first")
+    git(tmp_path, "clone", "-q", str(origin), str(clone))
+    assert policy_changed(clone, {}) is None
+
+
+def _link(at: Path, to: str) -> None:
+    at.unlink(missing_ok=True)
+    at.symlink_to(to)
 
 
 def git(folder: Path, *words: str) -> None:
