@@ -9,7 +9,10 @@ else tells, the new one does: an older one of the same account takes its place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +22,10 @@ import httpx
 from .forges import NotPosted, Target
 
 SECONDS = 30.0
+PAUSES = (1.0, 4.0)
+"""Seconds before the second and the third time that the same is asked."""
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""What a forge answers where it may answer otherwise soon."""
 MOST_PAGES = 100
 
 
@@ -123,8 +130,17 @@ def _comments(client: httpx.Client, to: Target) -> Iterator[dict[str, Any]]:
 def _ask(
     client: httpx.Client, to: Target, method: str, path: str, body: Any = None
 ) -> httpx.Response:
+    """What the forge answers. Where it fails for the moment, it is asked again after each pause;
+    but not to make a comment, which may be there all the same: there would be two."""
+    ask = partial(client.request, method, to.api_url + path, json=body)
     try:
-        return client.request(method, to.api_url + path, json=body)
+        for pause in () if method == "POST" else PAUSES:
+            with suppress(httpx.TransportError):
+                answer = ask()
+                if answer.status_code not in PASSING:
+                    return answer
+            time.sleep(pause)
+        return ask()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotPosted(f"{to.forge.name} cannot be reached: {type(error).__name__}") from None
 

@@ -29,7 +29,8 @@ ACCOUNTS = {"github": "github-actions[bot]", "gitlab": "project_7_bot", "gitea":
 @dataclass
 class FakeForge:
     """Its comments by id, and every request. knows_user: whether the token may ask who it is.
-    locked: comments that the token may not change."""
+    locked: comments that the token may not change. stumbles: methods, the first of which fails once
+    with its status when it comes."""
 
     name: str
     url: str = ""
@@ -37,6 +38,7 @@ class FakeForge:
     requests: list[str] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     refuse: tuple[int, str] | None = None
+    stumbles: list[tuple[str, int]] = field(default_factory=list)
     knows_user: bool = True
     locked: set[int] = field(default_factory=set)
     page_size: int = 100
@@ -56,6 +58,11 @@ class FakeForge:
             "created_at": "2026-01-01T00:00:00Z",
         }
         return number
+
+    @property
+    def update(self) -> str:
+        """The method that changes a comment."""
+        return "PUT" if self.name == "gitlab" else "PATCH"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,6 +86,8 @@ class FakeForge:
         self.requests.append(f"{method} {parts.path}")
         if self.refuse is not None:
             return self.refuse[0], {"message": self.refuse[1]}
+        if self.stumbles and self.stumbles[0][0] == method:
+            return self.stumbles.pop(0)[1], {"message": "for the moment"}
         if parts.path == "/user":
             if not self.knows_user:
                 return 403, {"message": "Resource not accessible by integration"}

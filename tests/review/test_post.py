@@ -24,6 +24,11 @@ def forge(request: pytest.FixtureRequest) -> Iterator[FakeForge]:
         yield served
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi_openrelay.review.post.PAUSES", (0.0, 0.0))
+
+
 def comment(forge: FakeForge, text: str, mark: str = MARK) -> None:
     post(target(forge.name, forge.environment, 7), mark, text)
 
@@ -37,6 +42,30 @@ def test_the_same_comment_is_updated_and_not_repeated(forge: FakeForge) -> None:
     comment(forge, "### Blocked\n")
     comment(forge, "### Pass\n")
     assert bodies(forge) == ["Looks good to me.", f"### Pass\n<!-- {MARK} -->\n"]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_what_a_forge_fails_at_for_the_moment_is_asked_again(forge: FakeForge, status: int) -> None:
+    comment(forge, "old")
+    for method in ("GET", "GET", forge.update):
+        forge.stumbles.append((method, status))
+    comment(forge, "new")
+    assert bodies(forge) == [f"new\n<!-- {MARK} -->\n"]
+    assert forge.stumbles == []
+
+
+def test_a_comment_that_may_have_been_made_is_not_made_again(forge: FakeForge) -> None:
+    forge.stumbles.append(("POST", 502))
+    with pytest.raises(NotPosted, match="refused the comment: 502"):
+        comment(forge, "text")
+    assert [each for each in forge.requests if each.startswith("POST")] == [forge.requests[-1]]
+
+
+def test_a_forge_that_goes_on_failing_is_asked_a_few_times_alone(forge: FakeForge) -> None:
+    forge.refuse = (503, "busy")
+    with pytest.raises(NotPosted, match="refused the comment: 503: busy"):
+        comment(forge, "text")
+    assert len(forge.requests) == 3
 
 
 def test_two_stacks_have_a_comment_each(forge: FakeForge) -> None:
