@@ -65,7 +65,21 @@ class Told:
 
 def is_project(folder: Path) -> bool:
     """Whether the folder has a Pulumi project of its own."""
-    return any((folder / f"Pulumi.{end}").exists() for end in ("yaml", "yml", "json"))
+    return bool(_written_as(folder / "Pulumi"))
+
+
+def _written_as(base: Path) -> list[Path]:
+    """The files with this path and one of the endings that Pulumi knows."""
+    files = [base.with_name(f"{base.name}.{end}") for end in ("yaml", "yml", "json")]
+    return [file for file in files if file.exists()]
+
+
+def configurations(folder: Path, stack: str) -> list[Path]:
+    """The files of a stack's configuration, which a project may have in a folder of its own. stack:
+    its name alone."""
+    project = yaml.safe_load(_written_as(folder / "Pulumi")[0].read_text())
+    own = project.get("stackConfigDir") or project.get("config")  # as Pulumi called it before
+    return _written_as(folder / (own if isinstance(own, str) else "") / f"Pulumi.{stack}")
 
 
 class Project:
@@ -106,7 +120,7 @@ class Project:
 
     def ciphertexts(self) -> list[str]:
         """The secrets of the stack's configuration file, encrypted as they stand there."""
-        files = sorted(self.folder.glob(f"Pulumi.{self.stack}.*"))
+        files = configurations(self.folder, self.stack)
         return [found for file in files for found in _SECURE.findall(file.read_text())]
 
     def configuration(self) -> dict[str, tuple[str, bool]]:
@@ -172,8 +186,8 @@ class Project:
     @contextmanager
     def _secrets(self, more: dict[str, Any] | None = None) -> Iterator[Path]:
         """A configuration file of its own, with the stack's secrets provider and nothing else."""
-        own = [self.folder / f"Pulumi.{self.stack}.{end}" for end in ("yaml", "yml", "json")]
-        text = next((file.read_text() for file in own if file.is_file()), "{}")
+        own = configurations(self.folder, self.stack)
+        text = own[0].read_text() if own else "{}"
         settings = {k: v for k, v in (yaml.safe_load(text) or {}).items() if k in _PROVIDER}
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "Pulumi.review.yaml")

@@ -25,7 +25,7 @@ from pulumi_openrelay.review.apply import (
     read,
 )
 from pulumi_openrelay.review.market import Account
-from pulumi_openrelay.review.preview import NotJudged, Project
+from pulumi_openrelay.review.preview import NotJudged, Project, configurations
 from pulumi_openrelay.review.report import Review
 from pulumi_openrelay.review.run import bound_secrets
 
@@ -277,3 +277,17 @@ def test_fingerprints_can_be_read_back_behind_the_policys_description() -> None:
     prints = {"a": "1", "b": "2"}
     message = f"Fingerprints of inputs, for a review.\n{fingerprint.write(prints)}\n"
     assert fingerprint.read(message) == prints
+
+
+@pytest.mark.parametrize("project", ["stackConfigDir: of-stacks", "config: of-stacks"])
+def test_a_stacks_secrets_are_found_where_the_project_has_its_configuration(
+    tmp_path: Path, project: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(f"name: shop\n{project}\n")
+    own = tmp_path / "of-stacks" / "Pulumi.dev.yaml"
+    own.parent.mkdir()
+    for each in (own, own.with_name("Pulumi.other.yaml"), tmp_path / own.name):
+        each.write_text("config: {}\n")
+    assert configurations(tmp_path, "dev") == [own]
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nconfig: {a: {default: 1}}\n")
+    assert configurations(tmp_path, "dev") == [tmp_path / own.name]

@@ -270,6 +270,30 @@ def test_another_secret_than_the_reviewed_one_is_refused(stack: Stack, cloud: Se
     assert cloud.world.live_vms() == []
 
 
+def test_a_configuration_in_a_folder_of_its_own_is_reviewed_and_applied(
+    stack: Stack, cloud: ServedWorld
+) -> None:
+    project = stack.folder / "Pulumi.yaml"
+    project.write_text(f"{project.read_text()}\nstackConfigDir: of-stacks\n")
+    own = stack.folder / "of-stacks" / "Pulumi.dev.yaml"
+    own.parent.mkdir()
+    (stack.folder / own.name).rename(own)
+    stack.run("config", "set", "--secret", "unused", "one", "--stack", "dev")
+    review(stack, VM, *DEVELOPMENT)
+    reviewed = own.read_text()
+
+    stack.run("config", "set", "--secret", "unused", "two", "--stack", "dev")
+    refused = run(stack, "apply", "--reviewed", "review.json")
+    assert refused.code == 3
+    assert "their inputs or the stack's secrets differ; review it again" in refused.err
+    assert cloud.world.live_vms() == []
+
+    own.write_text(reviewed)
+    applied = run(stack, "apply", "--reviewed", "review.json")
+    assert applied.code == 0, applied.err
+    assert len(cloud.world.live_vms()) == 1
+
+
 HOOK = """
     relay.Webhook("hook", url=pulumi.Output.secret("https://a.example/secret-marker"))
 """
