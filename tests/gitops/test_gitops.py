@@ -30,12 +30,13 @@ for name in {names}:
     relay.Vm(name, ssh_key_ids=[key.id], resource_size="small", deletion_protection=False{more})
 """
 
-# What the workflows find on the forge's runner: its command line for artifacts.
+# What the workflows find on the forge's runner: its command line for artifacts and its API.
 GH = """#!/usr/bin/env bash
 set -eu
 case "$1 $2" in
   "run list") echo 1 ;;
   "run download") cp "$ARTIFACTS"/review.* . ;;
+  "api repos/$GITHUB_REPOSITORY/commits/main") git ls-remote origin refs/heads/main | cut -f 1 ;;
   *) exit 1 ;;
 esac
 """
@@ -82,7 +83,8 @@ class Repository:
             "GITHUB_SERVER_URL": "https://github.example",
             "GITHUB_RUN_ID": "2",
             "CI_JOB_URL": "https://gitlab.example/acme/gpu/-/jobs/3",
-            "CI_COMMIT_SHA": "4" * 40,
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_PIPELINE_SOURCE": "push",
             "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
             "GITHUB_REPOSITORY": "acme/gpu",
             "GITHUB_STEP_SUMMARY": str(self.folder.parent / "summary.md"),
@@ -201,6 +203,26 @@ def test_from_branch_to_merge_to_drift_to_destroy_with_the_steps_of_the_workflow
     assert repository.machines() == []
 
 
+def test_a_run_that_is_started_again_applies_no_commit_that_has_a_newer_one(
+    repository: Repository,
+) -> None:
+    """A first run may have one, whose own run waits for it."""
+    workflow = YAML(typ="safe").load(EXAMPLES / "github" / "apply.yml")
+    names = [each.get("name") for each in workflow["jobs"]["apply"]["steps"]]
+    assert names.index("Refuse an old commit") < names.index("Apply")
+    (refusal,) = (
+        each
+        for each in workflow["jobs"]["apply"]["steps"]
+        if each.get("name") == "Refuse an old commit"
+    )
+    assert refusal["if"] == "github.run_attempt != 1"
+
+    do, check = repository.run, step("apply", "Refuse an old commit")
+    do(check)
+    do("git commit -qm Newer --allow-empty && git push -q origin main && git checkout -q HEAD~")
+    assert "main has a newer commit: nothing was applied" in do(check, code=1)
+
+
 def test_what_changed_since_the_review_is_not_applied(repository: Repository) -> None:
     do = repository.run
     do(step("review", "Review"))
@@ -230,7 +252,13 @@ def test_gitlabs_jobs_go_from_branch_to_merge_to_drift_to_destroy(repository: Re
     assert Path(repository.folder, "review.sarif").exists()
     do('mv review.* "$ARTIFACTS"')
 
-    do("git checkout -q main && git merge -q --no-ff more -m Merge")
+    do("git checkout -q main && git merge -q --no-ff more -m Merge && git push -q origin main")
+    merged = do("git rev-parse HEAD").strip()
+    environment["CI_COMMIT_SHA"] = do("git rev-parse HEAD~").strip()
+    assert "main has a newer commit than" in do(job("apply"), code=1)
+    assert repository.machines() == []
+    environment["CI_COMMIT_SHA"] = merged
+    (repository.folder / "review.json").write_text("committed by somebody, and nobody's review")
     do(job("apply"))
     assert repository.machines() == ["trainer"]
 
