@@ -33,6 +33,9 @@ DEFAULT_CONCURRENT_REQUESTS = 32
 
 REVIEW_KEY = "OPENRELAY_REVIEW_KEY"
 """The environment variable with the key of a review: set in its preview, and nowhere else."""
+REVIEWED = "OPENRELAY_REVIEWED"
+"""The environment variable with the file of what an update may declare, a JSON list of URNs: set
+where `apply` updates, and nowhere else."""
 
 Get = Callable[[str], Any]
 """Reads one configuration value in clear, None where it is not set."""

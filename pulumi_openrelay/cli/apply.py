@@ -33,7 +33,8 @@ def apply(
     """Apply what was reviewed, and nothing else.
 
     Previews again, and refuses with code 3 where the plan is no longer the reviewed one or was
-    blocked. Ends with 1 where it could not judge, or where the update fails.
+    blocked. Ends with 1 where it could not judge, or where the update fails, as it does before it
+    touches what the plan does not have.
     """
     try:
         held = applying.read(reviewed)

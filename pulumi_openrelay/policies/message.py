@@ -23,6 +23,8 @@ PACK: Final = "openrelay"
 """The ready pack's name."""
 USED_EXEMPTIONS: Final = "used-exemptions"
 """The policy that reports them: advisory, since what it reports must stop nothing."""
+UNREVIEWED: Final = "unreviewed"
+"""The policy that stops what no review saw; it is there only in an update that is held to one."""
 
 
 class Severity(StrEnum):

@@ -6,7 +6,7 @@ its resources are declared: before anything is made in a preview, at the end of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi_policy
@@ -18,12 +18,17 @@ from . import RULES, fingerprint
 from .account import OpenRelayAccount
 from .configuration import Configuration, first_fault
 from .judge import Finding, judge
-from .message import USED_EXEMPTIONS, Kind, Message
+from .message import UNREVIEWED, USED_EXEMPTIONS, Kind, Message
 from .message import format as write
 from .reading import UNKNOWN, Resource, Stack, stack_of
 from .rule import Level, ResourceRule, Rule, Settings
 
 Report = Callable[[str, str | None], None]
+
+_UNREVIEWED = (
+    "is declared in no review, but only while the update runs; it was not touched, and what was "
+    "begun before it is recorded; review again, and apply that"
+)
 
 
 def policies(
@@ -91,6 +96,28 @@ def fingerprints(key: str) -> pulumi_policy.Policy:
         validate,
         pulumi_policy.EnforcementLevel.ADVISORY,
         severity=pulumi_policy.Severity.LOW,
+    )
+
+
+def fence(reviewed: Collection[str]) -> pulumi_policy.Policy:
+    """The policy that stops an update at a resource that no review saw, before it is touched. The
+    engine asks no policy about what is only looked up.
+
+    reviewed: the URNs of what the reviewed program declares; the stack itself and providers, which
+    no review tells of, may be declared too.
+    """
+    seen = frozenset(reviewed)
+
+    def validate(args: pulumi_policy.ResourceValidationArgs, report: Report) -> None:
+        if args.urn not in seen and not args.resource_type.startswith("pulumi:"):
+            report(f"{args.name} {_UNREVIEWED}", args.urn)
+
+    return pulumi_policy.ResourceValidationPolicy(
+        UNREVIEWED,
+        "Nothing is made that no review saw.",
+        validate,
+        pulumi_policy.EnforcementLevel.MANDATORY,
+        severity=pulumi_policy.Severity.CRITICAL,
     )
 
 

@@ -3,8 +3,10 @@
 The plan is previewed again and compared with the reviewed one before anything is touched. Pulumi's
 own update plans (`pulumi up --plan`) do not bind it further: they refuse halfway, after some of the
 changes are made; the first deployment of a stack always breaks them, because names are made from an
-id that only exists then; and what they say when they refuse shows secrets in clear. So the lines of
-the update itself are compared instead, and a difference is told.
+id that only exists then; and what they say when they refuse shows secrets in clear. Instead the
+policy pack stops the update at a resource that the plan does not have, such as one that the program
+declares in `apply`, before it is touched; and the lines of the update itself are compared, and a
+difference is told.
 
 The engine hides the values of secrets, so that another secret makes the same plan. A review holds a
 keyed fingerprint of each secret input of what changes, and the key encrypted as the stack's own
@@ -151,7 +153,8 @@ def carry_out(
     """
     try:
         try:
-            done = events.read(project.up(packs, show, refresh=now.refreshed).events)
+            told = project.up(packs, show, _declared(now.plan), refresh=now.refreshed)
+            done = events.read(told.events)
         except NotJudged as why:
             raise NotJudged(redactor(project.configuration())(str(why))) from None
     except KeyboardInterrupt:
@@ -162,10 +165,30 @@ def carry_out(
     held_to = {urn: action for urn, action in _actions(now.plan).items() if urn not in left}
     differing = _unlike(held_to, _actions(done))
     if differing:
-        raise NotJudged(f"what was applied is not what was reviewed: {differing}")
+        raise NotJudged(
+            f"what was applied is not what was reviewed: {differing}{_billing(now.plan, done)}; "
+            "review again to see what there is by now"
+        )
     if left:
         names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in left))
         show(f"note: left as they are, though the review has them change: {names}")
+
+
+def _declared(plan: Plan) -> set[str]:
+    """The URNs of what the program declares by this plan, without what it only looks up."""
+    return {
+        step.urn for step in plan.steps if step.action is not Action.DELETE and not step.foreign
+    }
+
+
+def _billing(plan: Plan, done: Plan) -> str:
+    """The machines that were made and that the plan does not make, as a clause; empty where there
+    is none."""
+    foreseen = {step.urn for step in plan.machines if step.makes_something}
+    made = [
+        step.name for step in done.machines if step.makes_something and step.urn not in foreseen
+    ]
+    return f"; made by now, and billed: {', '.join(sorted(made))}" if made else ""
 
 
 def _left_as_they_are(plan: Plan, done: Plan) -> set[str]:
@@ -209,8 +232,13 @@ def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     own = {urn for urn in differing if f"::{OWNER}::" in urn}
     said = sorted(
         f"{'the record of the stack itself' if urn in own else urn.rsplit('::', 1)[-1]} "
-        f"({before.get(urn, 'same')}, now {after.get(urn, 'same')})"
+        f"({_was(before, after, urn)}, now {after.get(urn, 'same')})"
         for urn in differing - own or own
     )
     more = f" and {len(said) - 3} more" if len(said) > 3 else ""
     return ", ".join(said[:3]) + more
+
+
+def _was(before: Mapping[str, str], after: Mapping[str, str], urn: str) -> str:
+    """What was to happen to a resource; what is made without having been to be, was not there."""
+    return before.get(urn) or ("absent" if after.get(urn) == Action.CREATE else "same")

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
-from ..config import REVIEW_KEY
+from ..config import REVIEW_KEY, REVIEWED
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
@@ -163,14 +163,26 @@ class Project:
             del self._environment[REVIEW_KEY]
 
     def up(
-        self, packs: Sequence[Path], show: Callable[[str], object], *, refresh: bool = False
+        self,
+        packs: Sequence[Path],
+        show: Callable[[str], object],
+        reviewed: Iterable[str],
+        *,
+        refresh: bool = False,
     ) -> Told:
-        """Apply. show: called with each line of the engine's display. packs, refresh: as for a
-        preview.
+        """Apply. show: called with each line of the engine's display. reviewed: the URNs of what
+        the program may declare, to which the ready pack holds it. packs, refresh: as for a preview.
 
         Raises NotJudged with the engine's sentence where it fails.
         """
-        return self._run("up", packs, show, refresh=refresh)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "reviewed.json")
+            file.write_text(json.dumps(sorted(reviewed)), encoding="utf-8")
+            self._environment[REVIEWED] = str(file)
+            try:
+                return self._run("up", packs, show, refresh=refresh)
+            finally:
+                del self._environment[REVIEWED]
 
     def seal(self, text: str) -> str:
         """The text, encrypted as the stack's own secrets are. Raises NotJudged."""

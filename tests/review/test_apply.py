@@ -181,7 +181,8 @@ class Applies:
     def __init__(self, *does: list[EngineEvent]) -> None:
         self.does = does
 
-    def up(self, *_given: object, **_options: object) -> Any:
+    def up(self, _packs: object, _show: object, reviewed: set[str], **_options: object) -> Any:
+        self.held_to = {urn.rsplit("::", 1)[-1] for urn in reviewed}
         return SimpleNamespace(events=[event for events in self.does for event in events])
 
 
@@ -203,6 +204,22 @@ def test_a_reviewed_change_that_turned_out_to_be_none_is_noted_and_no_failure() 
     assert shown == ["note: left as they are, though the review has them change: chat, node"]
 
 
+def test_an_update_may_declare_what_the_reviewed_program_declares_and_nothing_else() -> None:
+    """What the review has deleted, or only looked up, is not to be made instead."""
+    does = [
+        *told.created("new", vm()),
+        *told.updated("other", vm(), vm(name="x")),
+        *told.replaced("anew", vm(), vm(name="x")),
+        *told.same("old", vm()),
+        *told.leftover("old", vm()),
+        *told.deleted("gone", vm()),
+        *told.did("read", name="looked-up"),
+    ]
+    update = Applies(does)
+    carry_out(cast(Project, update), [], told.review(does), print)
+    assert update.held_to == {"new", "other", "anew", "old"}
+
+
 @pytest.mark.parametrize(
     ("planned", "done", "said"),
     [
@@ -210,6 +227,12 @@ def test_a_reviewed_change_that_turned_out_to_be_none_is_noted_and_no_failure() 
         (told.created("a", vm()), told.same("a", vm()), "create, now same"),
         (told.deleted("a", vm()), told.same("a", vm()), "delete, now same"),
         (told.same("a", vm()), told.updated("a", vm(), vm(name="x")), "same, now update"),
+        ([], told.created("a", {}, "openrelay:SshKey"), r"absent, now create\); review again"),
+        (
+            [],
+            told.created("a", vm()),
+            r"absent, now create\); made by now, and billed: a; review again to see what there is",
+        ),
         (told.updated("a", vm(), vm(name="x")), [], "update, now same"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -226,6 +227,44 @@ def test_what_was_reviewed_is_applied(stack: Stack, cloud: ServedWorld) -> None:
         "refused, and nothing was applied: the plan is no longer the reviewed one: laptop (create, "
         "now same), trainer (create, now same); review it again\n"
     )
+
+
+LATER = """
+    key = relay.SshKey("laptop", public_key=KEY)
+    one = relay.Vm("one", ssh_key_ids=[key.id], resource_size="small")
+
+    def more(made):
+        relay.Vm.get("found", made)
+        for n in range(3):
+            relay.Vm(f"extra{n}", ssh_key_ids=[key.id], gpu_model_id=GPU, gpu_count=1)
+        return made
+
+    pulumi.export("made", one.id.apply(more))
+"""
+
+
+def test_what_no_review_saw_is_not_made(stack: Stack, cloud: ServedWorld) -> None:
+    """As what a program declares in `apply`, of which a preview sees nothing."""
+    assert stack.up('relay.SshKey("old", public_key=OTHER_KEY)').code == 0
+    _, told = review(stack, LATER, *DEVELOPMENT)
+    assert [each["resource"] for each in told["creations"]] == ["laptop", "one"]
+
+    applied = run(stack, "apply", "--reviewed", "review.json")
+
+    assert applied.code == 1
+    said = (
+        r"Error: extra\d is declared in no review, but only while the update runs; it was not "
+        r"touched, and what was begun before it is recorded; review again, and apply that\n"
+    )
+    assert re.fullmatch(said, applied.err), applied.err
+    assert len(cloud.world.live_vms()) == 1
+    assert "old" in stack.resources()
+    _, told = review(stack, None, *DEVELOPMENT)
+    names = [f"extra{n}" for n in range(3)]
+    assert [each["resource"] for each in told["creations"]] == names
+    applied = run(stack, "apply", "--reviewed", "review.json")
+    assert applied.code == 0, applied.err
+    assert len(cloud.world.live_vms()) == 4
 
 
 def test_another_plan_than_the_reviewed_one_is_refused(stack: Stack, cloud: ServedWorld) -> None:

@@ -20,7 +20,7 @@ from pulumi_openrelay.policies import RULES, Configuration, Exemption, Level
 from pulumi_openrelay.policies.configuration import FILE, WrongConfiguration
 from pulumi_openrelay.policies.message import USED_EXEMPTIONS, Kind, Message, parse
 from pulumi_openrelay.policies.of_reviews import OF_REVIEWS
-from pulumi_openrelay.policies.pulumi_pack import policies
+from pulumi_openrelay.policies.pulumi_pack import fence, policies
 from pulumi_openrelay.policies.reading import VM
 
 URN = f"urn:pulumi:prod::shop::{DYNAMIC}{VM}::trainer"
@@ -136,6 +136,23 @@ def test_resources_of_others_are_none_of_ours() -> None:
         if isinstance(policy, pulumi_policy.ResourceValidationPolicy):
             policy.validate(args, lambda text, _urn: reported.append(text))
     assert reported == []
+
+
+def test_what_no_review_saw_is_stopped_and_all_else_may_be_declared() -> None:
+    assert said(fence([URN]), {}) == []
+    [(_, urn)] = said(fence([URN + "-2"]), {})
+    assert urn == URN
+    assert fence([]).enforcement_level is pulumi_policy.EnforcementLevel.MANDATORY
+    reported: list[str] = []
+    for kind in ("pulumi:pulumi:Stack", "pulumi:providers:aws", "aws:ec2:Instance"):
+        args = pulumi_policy.ResourceValidationArgs(
+            kind, unknown_checking_proxy({}), f"urn::{kind}", kind, options(), None
+        )
+        policy = fence([URN])
+        assert isinstance(policy, pulumi_policy.ResourceValidationPolicy)
+        policy.validate(args, lambda text, _urn: reported.append(text))
+    [text] = reported
+    assert text.startswith("aws:ec2:Instance is declared in no review, but only while the update")
 
 
 def test_a_wrong_configuration_makes_no_policies() -> None:
