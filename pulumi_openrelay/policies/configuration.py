@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -150,14 +152,16 @@ def find(
     the folder, if it is there. profile: wins over the file's. Raises WrongConfiguration.
     """
     own = (folder or Path()) / FILE
-    configuration = read(file or own) if file or own.is_file() else Configuration()
+    there = file or os.path.lexists(own)  # a broken link or a folder too: reading it says so
+    configuration = read(file or own) if there else Configuration()
     return configuration.model_copy(update={"profile": profile}) if profile else configuration
 
 
 def read(file: Path) -> Configuration:
     """The configuration in a file. Raises WrongConfiguration."""
     try:
-        return Configuration.model_validate_json(file.read_bytes(), strict=True)
+        content = file.read_bytes().removeprefix(BOM_UTF8)
+        return Configuration.model_validate_json(content, strict=True)
     except OSError as error:
         raise WrongConfiguration(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -52,6 +52,21 @@ def test_without_a_file_the_profile_is_production(tmp_path: Path) -> None:
         assert configuration.settings(rule) == rule.settings()
 
 
+def test_what_has_the_files_name_and_is_none_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    (tmp_path / FILE).symlink_to(tmp_path / "nowhere.json")
+    with pytest.raises(WrongConfiguration, match=f"{FILE} cannot be read: No such file"):
+        find(tmp_path)
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(WrongConfiguration, match=f"{FILE} cannot be read: Is a directory"):
+        find(tmp_path)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"profile": "regulated"}', encoding="utf-8-sig")
+    assert find(tmp_path).profile == "regulated"
+
+
 def test_one_line_switches_the_profile(write: Any) -> None:
     levels = {}
     for profile in ("development", "production", "regulated"):
