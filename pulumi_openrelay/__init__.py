@@ -4,8 +4,10 @@ import importlib as _importlib
 import typing as _typing
 
 from . import webhooks as webhooks
+from .bill import bill as _bill
 from .lookups import gpu_model_id as gpu_model_id
 from .owner import Owner as Owner
+from .program import add_last_words as _add_last_words
 from .program import end_quietly as _end_quietly
 from .resource import Resource as Resource
 from .resources import InferenceCluster as InferenceCluster
@@ -30,6 +32,7 @@ __all__ = [
 
 # Here, and not where a resource is declared: a program may have taken out its last one.
 _end_quietly()
+_add_last_words(_bill)
 
 
 def __getattr__(name: str) -> _typing.Any:

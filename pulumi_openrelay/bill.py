@@ -19,23 +19,20 @@ _BILLS: WeakKeyDictionary[Any, list[tuple[str, pulumi.Output[int | None]]]] = We
 def add_to_bill(name: str, rate: pulumi.Output[int | None]) -> None:
     """Count a machine's rate in the output of its stack."""
     root = pulumi.runtime.get_root_resource()
-    if root is None:
-        return
+    if root is not None:
+        _BILLS.setdefault(root, []).append((name, rate))
+
+
+async def bill(root: Any) -> dict[str, int | str]:
+    """The output of a stack that has declared all it declares; nothing where it has no machine."""
     if root not in _BILLS:
-        _BILLS[root] = []
-        if OUTPUT not in getattr(root, "outputs", {}):
-            pulumi.export(OUTPUT, pulumi.Output.from_input(_total(_BILLS[root])))
-    _BILLS[root].append((name, rate))
-
-
-async def _total(items: list[tuple[str, pulumi.Output[int | None]]]) -> int | str:
-    """The sum, or what is known of it. Runs once the program has declared what it declares."""
+        return {}
     total, unknown = 0, []
-    for name, rate in items:  # the list may grow meanwhile
+    for name, rate in _BILLS[root]:
         cents = await rate.future() if await rate.is_known() else None
         total += cents or 0
         unknown += [name] if cents is None else []
     if not unknown:
-        return total
+        return {OUTPUT: total}
     rates = f"rates of {', '.join(unknown)} are" if unknown[1:] else f"rate of {unknown[0]} is"
-    return f"at least {total}: the {rates} not known"
+    return {OUTPUT: f"at least {total}: the {rates} not known"}

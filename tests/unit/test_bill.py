@@ -3,46 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable
 from contextlib import closing
+from contextvars import copy_context
 from typing import Any
 
 import pulumi
 import pytest
+from google.protobuf import json_format
+from pulumi.runtime import mocks, settings, stack
+from pulumi.runtime.proto import resource_pb2
 
-from pulumi_openrelay.bill import OUTPUT, add_to_bill
+from pulumi_openrelay import SshKey, Vm
+from pulumi_openrelay.bill import OUTPUT
 
-
-class Root:
-    """A program's stack, with what it exports."""
-
-    def __init__(self) -> None:
-        self.outputs: dict[str, Any] = {}
-
-
-@pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Root:
-    root = Root()
-    monkeypatch.setattr(pulumi.runtime, "get_root_resource", lambda: root)
-    monkeypatch.setattr(pulumi, "export", root.outputs.__setitem__)
-    return root
+Rates = dict[str, int | None]
 
 
-def run(program: Coroutine[Any, Any, Any]) -> Any:
-    """`asyncio.run` would leave the other tests without the loop that Pulumi's mocks run in."""
-    with closing(asyncio.new_event_loop()) as loop:
-        return loop.run_until_complete(program)
+class Engine:
+    """Makes machines at these rates, and keeps what the stack registers as its outputs."""
+
+    def __init__(self, rates: Rates) -> None:
+        self.rates = rates
+        self.outputs: list[dict[str, Any]] = []
+
+    def GetDeploymentInfo(self, _request: object) -> Any:  # noqa: N802 - gRPC's name
+        return resource_pb2.DeploymentInfo()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        made = f"{request.name}-id"
+        answer = resource_pb2.RegisterResourceResponse(urn=f"urn:{request.name}", id=made)
+        answer.object.CopyFrom(request.object)
+        answer.object[OUTPUT] = self.rates.get(request.name)
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> None:  # noqa: N802 - gRPC's name
+        self.outputs.append(json_format.MessageToDict(request.outputs))
+
+    def SignalAndWaitForShutdown(self, _request: object) -> None:  # noqa: N802 - gRPC's name
+        assert self.outputs, "the engine would end without the outputs"
 
 
-def billed(stack: Root, rates: dict[str, int | None]) -> Any:
-    """The output of a program with these machines."""
+def run(engine: Engine, program: Callable[[], Any]) -> None:
+    """As the SDK runs it, with an engine that this test is."""
 
-    async def program() -> Any:
-        for name, rate in rates.items():
-            add_to_bill(name, pulumi.Output.from_input(rate))
-        return await stack.outputs[OUTPUT].future()
+    def apart() -> None:
+        settings.reset_options()
+        made = mocks.MockEngine(None)
+        settings.configure(
+            mocks.MockSettings(  # type: ignore[no-untyped-call]
+                monitor=engine, engine=made, project="p", stack="dev", dry_run=False, callbacks=None
+            )
+        )
+        # `asyncio.run` would leave the other tests without the loop that Pulumi's mocks run in.
+        with closing(asyncio.new_event_loop()) as loop:
+            loop.run_until_complete(asyncio.wait_for(stack.run_in_stack(program), 20))
 
-    return run(program())
+    copy_context().run(apart)
+
+
+def outputs(rates: Rates, program: Callable[[], Any]) -> dict[str, Any]:
+    """What the engine is told of a stack that has this program, once."""
+    engine = Engine(rates)
+    run(engine, program)
+    (told,) = engine.outputs
+    return told
+
+
+def machine(name: str) -> Vm:
+    return Vm(name, ssh_key_ids=["k"], resource_size="small")
 
 
 @pytest.mark.parametrize(
@@ -53,17 +82,75 @@ def billed(stack: Root, rates: dict[str, int | None]) -> Any:
         ({"x": None, "y": None}, "at least 0: the rates of x, y are not known"),
     ],
 )
-def test_the_stack_bills_the_sum_or_what_is_known_of_it(
-    stack: Root, rates: dict[str, int | None], output: int | str
-) -> None:
-    assert billed(stack, rates) == output
+def test_the_stack_bills_the_sum_or_what_is_known_of_it(rates: Rates, output: int | str) -> None:
+    def program() -> None:
+        for name in rates:
+            machine(name)
+
+    assert outputs(rates, program) == {OUTPUT: output}
 
 
-def test_a_program_that_exports_a_rate_before_its_machines_keeps_its_own(stack: Root) -> None:
-    stack.outputs[OUTPUT] = "mine"
+TWO: Rates = {"one": 3, "two": 4}
 
-    async def program() -> None:
-        add_to_bill("a", pulumi.Output.from_input(29))
 
-    run(program())
-    assert stack.outputs == {OUTPUT: "mine"}
+def in_an_apply() -> None:
+    """Once a resource is there that itself needs the first machine."""
+    key = SshKey("key", public_key=machine("one").id)
+    key.id.apply(lambda _: machine("two"))
+
+
+def in_an_apply_alone() -> None:
+    key = SshKey("key", public_key="k")
+    key.id.apply(lambda _: (machine("one"), machine("two")))
+
+
+def between_two_waits() -> None:
+    async def main() -> dict[str, Any]:
+        key = SshKey("key", public_key=machine("one").id)
+        await key.id.future()
+        return {"two": machine("two").id}
+
+    pulumi.run(main)
+
+
+def in_a_coroutine_that_nobody_awaits() -> None:
+    async def later() -> None:
+        machine("one")
+        machine("two")
+
+    tasks.append(asyncio.ensure_future(later()))
+
+
+tasks: list[asyncio.Future[None]] = []
+
+
+@pytest.mark.parametrize(
+    "program",
+    [in_an_apply, in_an_apply_alone, between_two_waits, in_a_coroutine_that_nobody_awaits],
+    ids=lambda program: str(program.__name__).replace("_", " "),
+)
+def test_machines_that_a_program_declares_late_are_in_the_sum(program: Callable[[], None]) -> None:
+    assert outputs(TWO, program)[OUTPUT] == 7
+
+
+def test_a_program_that_exports_a_rate_of_its_own_keeps_it() -> None:
+    def program() -> None:
+        machine("one")
+        pulumi.export(OUTPUT, "mine")
+
+    assert outputs(TWO, program) == {OUTPUT: "mine"}
+
+
+def test_a_program_that_fails_has_the_outputs_that_it_had_by_then() -> None:
+    def program() -> None:
+        pulumi.export("first", machine("one").id)
+        raise KeyError("no")
+
+    engine = Engine(TWO)
+    with pytest.raises(KeyError):
+        run(engine, program)
+    assert engine.outputs == [{"first": "one-id", OUTPUT: 3}]
+
+
+def test_a_stack_without_machines_tells_of_no_rate() -> None:
+    assert outputs(TWO, lambda: pulumi.export("a", 1)) == {"a": 1}
