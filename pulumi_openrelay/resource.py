@@ -160,6 +160,11 @@ class Resource(_Declared):
                 opts, pulumi.ResourceOptions(additional_secret_outputs=secret)
             ),
         )
+        if self._is_read and pulumi.runtime.is_dry_run():
+            # The SDK takes it for unknown, as a preview's engine does not repeat it: what uses it
+            # would be shown as changed. It is what the program says, once that was read.
+            id_ = opts.id if opts is not None else None
+            self.__dict__["id"] = self.urn.apply(lambda _: id_)
 
     def _refuse_positional(self, resource_name: str, opts: object, more: tuple[Any, ...]) -> None:
         """Inputs as one dict, as in other languages of Pulumi."""

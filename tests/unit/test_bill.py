@@ -4,68 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import closing
-from contextvars import copy_context
 from typing import Any
 
 import pulumi
 import pytest
-from google.protobuf import json_format
-from pulumi.runtime import mocks, settings, stack
-from pulumi.runtime.proto import resource_pb2
 
 from pulumi_openrelay import SshKey, Vm
 from pulumi_openrelay.bill import OUTPUT
 
+from .programs import Engine
+
 Rates = dict[str, int | None]
 
 
-class Engine:
-    """Makes machines at these rates, and keeps what the stack registers as its outputs."""
-
-    def __init__(self, rates: Rates) -> None:
-        self.rates = rates
-        self.outputs: list[dict[str, Any]] = []
-
-    def GetDeploymentInfo(self, _request: object) -> Any:  # noqa: N802 - gRPC's name
-        return resource_pb2.DeploymentInfo()
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        made = f"{request.name}-id"
-        answer = resource_pb2.RegisterResourceResponse(urn=f"urn:{request.name}", id=made)
-        answer.object.CopyFrom(request.object)
-        answer.object[OUTPUT] = self.rates.get(request.name)
-        return answer
-
-    def RegisterResourceOutputs(self, request: Any) -> None:  # noqa: N802 - gRPC's name
-        self.outputs.append(json_format.MessageToDict(request.outputs))
-
-    def SignalAndWaitForShutdown(self, _request: object) -> None:  # noqa: N802 - gRPC's name
-        assert self.outputs, "the engine would end without the outputs"
-
-
-def run(engine: Engine, program: Callable[[], Any]) -> None:
-    """As the SDK runs it, with an engine that this test is."""
-
-    def apart() -> None:
-        settings.reset_options()
-        made = mocks.MockEngine(None)
-        settings.configure(
-            mocks.MockSettings(  # type: ignore[no-untyped-call]
-                monitor=engine, engine=made, project="p", stack="dev", dry_run=False, callbacks=None
-            )
-        )
-        # `asyncio.run` would leave the other tests without the loop that Pulumi's mocks run in.
-        with closing(asyncio.new_event_loop()) as loop:
-            loop.run_until_complete(asyncio.wait_for(stack.run_in_stack(program), 20))
-
-    copy_context().run(apart)
+def made(rates: Rates) -> Engine:
+    """An engine that makes machines at these rates."""
+    return Engine({name: {OUTPUT: rate} for name, rate in rates.items()})
 
 
 def outputs(rates: Rates, program: Callable[[], Any]) -> dict[str, Any]:
     """What the engine is told of a stack that has this program, once."""
-    engine = Engine(rates)
-    run(engine, program)
+    engine = made(rates)
+    engine.run(program)
     (told,) = engine.outputs
     return told
 
@@ -146,9 +106,9 @@ def test_a_program_that_fails_has_the_outputs_that_it_had_by_then() -> None:
         pulumi.export("first", machine("one").id)
         raise KeyError("no")
 
-    engine = Engine(TWO)
+    engine = made(TWO)
     with pytest.raises(KeyError):
-        run(engine, program)
+        engine.run(program)
     assert engine.outputs == [{"first": "one-id", OUTPUT: 3}]
 
 

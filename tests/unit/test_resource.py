@@ -10,6 +10,11 @@ import pytest
 from pulumi_openrelay import InferenceCluster, SshKey, Vm
 from pulumi_openrelay.lifecycle.fields import In, updates
 
+from .programs import Engine
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What stands for such a value on the wire."""
+
 
 @pytest.mark.parametrize(
     ("given", "said"),
@@ -75,3 +80,19 @@ def test_a_class_of_a_program_that_would_be_another_kind_is_refused_where_it_sta
         class Larger(Vm):
             team: In[str | None] = updates(default=None)
             """Whose it is."""
+
+
+def test_the_id_of_what_is_read_is_known_to_a_preview() -> None:
+    """Or each machine with a key that is read would be shown as changed, though nothing is."""
+
+    def program() -> None:
+        key = SshKey.get("key", "key_1")
+        Vm("uses", ssh_key_ids=[key.id], resource_size="small")
+        new = SshKey("new", public_key="k")
+        Vm("waits", ssh_key_ids=[SshKey.get("late", new.id).id], resource_size="small")
+
+    engine = Engine(preview=True)
+    engine.run(program)
+    assert engine.inputs["uses"]["ssh_key_ids"] == ["key_1"]
+    assert "urn:key" in engine.dependencies["uses"]
+    assert engine.inputs["waits"]["ssh_key_ids"] == [UNKNOWN]
