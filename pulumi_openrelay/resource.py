@@ -19,13 +19,12 @@ import pulumi
 from .bill import OUTPUT as RATE
 from .bill import add_to_bill
 from .lifecycle.fields import (
+    INPUTS,
     OWNER,
     Field,
-    In,
-    InList,
-    InMap,
     Out,
     Role,
+    may_be_none,
     output,
     replaces,
     setting,
@@ -43,7 +42,7 @@ class NoSuchInput(pulumi.RunError, TypeError):
 
 
 def _speaks_of_a_property(annotation: Any, *kinds: Any) -> bool:
-    return get_origin(annotation) in (kinds or (In, InList, InMap, Out))
+    return get_origin(annotation) in (kinds or (*INPUTS, Out))
 
 
 def _argument(*, default: Any = ..., kw_only: bool = True) -> Any:
@@ -65,6 +64,9 @@ def _declared(cls: type, service: Service) -> dict[str, Field]:
             continue
         if (field.role is Role.OUTPUT) != _speaks_of_a_property(annotation, Out):
             raise TypeError(f"{cls.__name__}.{name}: output() and Out[...] go together")
+        left_out = field.is_input and not field.required and field.absent is None
+        if left_out and not may_be_none(annotation):
+            raise TypeError(f"{cls.__name__}.{name} is None where it is left out: its type says so")
         field.shape = shape(annotation)
         field.wire = field.wire or service.wire(name)
         fields[name] = field

@@ -7,8 +7,9 @@
         status: Out[str] = output()                                # the API's answer
 
 The annotation is the type in the program: `In[T]` is given as `Input[T]` and read as `Output[T]`,
-`InList` and `InMap` take inputs for their elements too. What stands behind it says what a change of
-the property does; a property that is silent on that fails at import.
+`InList` and `InMap` take inputs for their elements too; `InListOrNone` and `InMapOrNone` are those
+that are None where the program leaves them out. What stands behind it says what a change of the
+property does; a property that is silent on that, or on that it may be None, fails at import.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from types import GenericAlias
+from types import GenericAlias, NoneType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -296,6 +297,19 @@ class InList(_Typed[Sequence[T]]):
         ) -> None: ...
 
 
+class InListOrNone(_Typed[Sequence[T] | None]):
+    """The same, None where the program leaves it out."""
+
+    if TYPE_CHECKING:
+
+        def __set__(
+            self,
+            instance: object,
+            value: pulumi.Input[Sequence[pulumi.Input[T]] | None]
+            | pulumi.Input[Sequence[T] | None],
+        ) -> None: ...
+
+
 class InMap(_Typed[Mapping[str, T]]):
     """A map whose values may be outputs of other resources."""
 
@@ -310,15 +324,40 @@ class InMap(_Typed[Mapping[str, T]]):
         ) -> None: ...
 
 
+class InMapOrNone(_Typed[Mapping[str, T] | None]):
+    """The same, None where the program leaves it out."""
+
+    if TYPE_CHECKING:
+
+        def __set__(
+            self,
+            instance: object,
+            value: pulumi.Input[Mapping[str, pulumi.Input[T]] | None]
+            | pulumi.Input[Mapping[str, T] | None],
+        ) -> None: ...
+
+
 class Out(_Typed[T]):
     """An output of type T, None where the API does not say."""
 
 
-def shape(annotation: Any) -> Any:
-    """The type of a property's values, from its annotation: `int | None` for `In[int | None]`."""
+INPUTS = (In, InList, InListOrNone, InMap, InMapOrNone)
+"""What annotates a property that a program may give."""
+
+
+def may_be_none(annotation: Any) -> bool:
+    """Whether the type in the program has None in it."""
     (inner,) = get_args(annotation)
-    if get_origin(annotation) is InList:
+    either = get_origin(annotation) in (InListOrNone, InMapOrNone)
+    return either or inner is Any or NoneType in get_args(inner)
+
+
+def shape(annotation: Any) -> Any:
+    """The type of a property's values, from its annotation: `int | None` for `In[int | None]`; of a
+    list or a map the one that it has where it is not None."""
+    (inner,) = get_args(annotation)
+    if get_origin(annotation) in (InList, InListOrNone):
         return GenericAlias(Sequence, (inner,))
-    if get_origin(annotation) is InMap:
+    if get_origin(annotation) in (InMap, InMapOrNone):
         return GenericAlias(Mapping, (str, inner))
     return inner

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..lifecycle import naming
 from ..lifecycle.declare import Inputs, Kind, in_place
-from ..lifecycle.fields import OWNER, In, InList, InMap, Out, output, updates
+from ..lifecycle.fields import OWNER, In, InListOrNone, InMapOrNone, Out, output, updates
 from ..lifecycle.journal import Note
 from ..resource import Resource
 from . import inference_request
@@ -77,11 +77,11 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
         secret=True, readable=False, min_length=1, problem=not_a_credential
     )
     """The key that asks, such as `key` of an `ApiKey`: a Pulumi secret. It must be there."""
-    request: InMap[Any] = updates(default=None, readable=False, problem=_not_a_request)
+    request: InMapOrNone[Any] = updates(default=None, readable=False, problem=_not_a_request)
     """What the body has besides the API's example, or instead of parts of it, such as `audio_url`
     for a transcription, or `max_tokens`. Default: nothing. It is not secret, and asks for no
     stream."""
-    triggers: InList[Any] = updates(default=None, readable=False, problem=_not_json)
+    triggers: InListOrNone[Any] = updates(default=None, readable=False, problem=_not_json)
     """Any values: a change of one asks again, such as the id of what has to be proved."""
 
     answer: Out[str | None] = output(readable=False)

@@ -9,7 +9,16 @@ import pulumi
 
 from ..api.pages import Pages
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
-from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, setting, updates
+from ..lifecycle.fields import (
+    In,
+    InListOrNone,
+    InMapOrNone,
+    Out,
+    output,
+    replaces,
+    setting,
+    updates,
+)
 from ..lifecycle.machine import STATES, MachineKind
 from .machine import Machine
 
@@ -92,9 +101,9 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     """The template. The API does not give it back."""
     container_port: In[int | None] = replaces(default=None, ge=1, le=65535)
     """The port that the endpoint leads to."""
-    container_command: InList[str] = replaces(default=None, readable=False)
+    container_command: InListOrNone[str] = replaces(default=None, readable=False)
     """The container's command. The API does not give it back."""
-    env_vars: InMap[str] = replaces(default=None, secret=True)
+    env_vars: InMapOrNone[str] = replaces(default=None, secret=True)
     """Environment variables of the container: a secret as a whole."""
     disk_size_gb: In[int | None] = replaces(default=None, ge=1)
     """The disk of each replica in GB. Default: the API's."""
@@ -102,11 +111,11 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     """The path of the health check."""
     health_check_port: In[int | None] = replaces(default=None, ge=1, le=65535)
     """The port of the health check."""
-    health_checks: InList[str] = replaces(default=None)
+    health_checks: InListOrNone[str] = replaces(default=None)
     """Health checks by name."""
-    kernel_modules: InList[str] = replaces(default=None, readable=False)
+    kernel_modules: InListOrNone[str] = replaces(default=None, readable=False)
     """Kernel modules to load. The API does not give them back."""
-    preferred_regions: InList[str] = replaces(default=None)
+    preferred_regions: InListOrNone[str] = replaces(default=None)
     """Regions to try first."""
     privileged: In[bool | None] = replaces(default=None)
     """Whether the containers run privileged. Default: the API's."""

@@ -22,7 +22,18 @@ from ..lifecycle.declare import (
     Telling,
     in_place,
 )
-from ..lifecycle.fields import In, InList, InMap, Out, output, replaces, same_set, setting, updates
+from ..lifecycle.fields import (
+    In,
+    InList,
+    InListOrNone,
+    InMapOrNone,
+    Out,
+    output,
+    replaces,
+    same_set,
+    setting,
+    updates,
+)
 from ..lifecycle.machine import PRICING, STATES, MachineKind, prices
 from .machine import Machine
 from .ssh_key import SSH_KEYS, held_by
@@ -97,11 +108,11 @@ class Vm(Machine, module="openrelay", name="Vm"):
     template_id: In[str | None] = replaces(default=None, min_length=1, readable=False)
     """The OS template (`GET /v1/vm-templates`). Default: the API's. The API does not give it
     back."""
-    container_command: InList[str] = replaces(default=None, readable=False)
+    container_command: InListOrNone[str] = replaces(default=None, readable=False)
     """The container's command. The API does not give it back."""
     container_port: In[int | None] = replaces(default=None, ge=1, le=65535)
     """The port that the endpoint leads to."""
-    env_vars: InMap[str] = replaces(default=None, readable=False, secret=True)
+    env_vars: InMapOrNone[str] = replaces(default=None, readable=False, secret=True)
     """Environment variables of the container: a secret as a whole. The API does not give them
     back."""
     cloud_init: In[str | None] = replaces(
@@ -121,11 +132,11 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """The path of the health check. The API does not give it back."""
     health_check_port: In[int | None] = replaces(default=None, readable=False, ge=1, le=65535)
     """The port of the health check. The API does not give it back."""
-    health_checks: InList[str] = replaces(default=None, readable=False)
+    health_checks: InListOrNone[str] = replaces(default=None, readable=False)
     """Health checks by name. The API does not give them back."""
-    kernel_modules: InList[str] = replaces(default=None, readable=False)
+    kernel_modules: InListOrNone[str] = replaces(default=None, readable=False)
     """Kernel modules to load. The API does not give them back."""
-    preferred_regions: InList[str] = replaces(default=None, readable=False)
+    preferred_regions: InListOrNone[str] = replaces(default=None, readable=False)
     """Regions to try first. The API does not give them back."""
     allow_fallback: In[bool | None] = replaces(default=None, readable=False)
     """Whether another placement than the preferred one will do. The API does not give it back."""

@@ -22,6 +22,7 @@ from hatchling.builders.sdist import SdistBuilder
 import pulumi_openrelay
 from pulumi_openrelay import Resource, relay
 from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS
+from pulumi_openrelay.lifecycle.fields import INPUTS
 from pulumi_openrelay.relay import account, catalog, offers
 
 from ..contract.examples import EXAMPLES
@@ -226,7 +227,7 @@ def properties(cls: type) -> list[tuple[str, bool]]:
     for node, below in zip(tree.body, [*tree.body[1:], None], strict=True):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.annotation, ast.Subscript):
             continue
-        if ast.unparse(node.annotation.value) not in ("In", "InList", "InMap", "Out"):
+        if ast.unparse(node.annotation.value) not in (*(kind.__name__ for kind in INPUTS), "Out"):
             continue
         says = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
         found.append((ast.unparse(node.target), says))

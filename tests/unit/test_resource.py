@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_type
 
 import pulumi
 import pytest
 
-from pulumi_openrelay import InferenceCluster, SshKey, Vm
+from pulumi_openrelay import InferenceCluster, SshKey, Vm, Webhook
 from pulumi_openrelay.lifecycle.fields import In, updates
 
 from .programs import Engine
@@ -96,3 +97,21 @@ def test_the_id_of_what_is_read_is_known_to_a_preview() -> None:
     assert engine.inputs["uses"]["ssh_key_ids"] == ["key_1"]
     assert "urn:key" in engine.dependencies["uses"]
     assert engine.inputs["waits"]["ssh_key_ids"] == [UNKNOWN]
+
+
+def test_a_list_or_map_that_a_program_leaves_out_is_none_to_type_checkers_too() -> None:
+    """And goes as it is into the input of another resource. What is said here, mypy checks."""
+    heard: list[Any] = []
+
+    def program() -> None:
+        vm = Vm("vm", ssh_key_ids=["k"], resource_size="small")
+        assert_type(vm.container_command, pulumi.Output[Sequence[str] | None])
+        assert_type(vm.env_vars, pulumi.Output[Mapping[str, str] | None])
+        assert_type(vm.ssh_key_ids, pulumi.Output[Sequence[str]])
+        assert_type(Webhook("hook", url="u").events, pulumi.Output[Sequence[str]])
+        vm.container_command.apply(heard.append)
+        vm.env_vars.apply(heard.append)
+        Vm("alike", ssh_key_ids=vm.ssh_key_ids, env_vars=vm.env_vars, resource_size="small")
+
+    Engine().run(program)
+    assert heard == [None, None]

@@ -18,7 +18,7 @@ from pulumi_openrelay.lifecycle.declare import (
 from pulumi_openrelay.lifecycle.fields import (
     In,
     InList,
-    InMap,
+    InMapOrNone,
     Out,
     output,
     replaces,
@@ -58,7 +58,7 @@ class Box(Resource, module="openrelay", name="TestBox"):
         default=None, readable=False, secret=True, problem=_not_a_script
     )
     """What it does; the API does not give it back."""
-    env: InMap[str] = replaces(default=None, secret=True)
+    env: InMapOrNone[str] = replaces(default=None, secret=True)
     """A map."""
     tags: InList[str] = updates(default=None, absent=[], same=_same_set)
     """In any order."""

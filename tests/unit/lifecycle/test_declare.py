@@ -20,7 +20,9 @@ from pulumi_openrelay.lifecycle.declare import (
 from pulumi_openrelay.lifecycle.fields import (
     In,
     InList,
+    InListOrNone,
     InMap,
+    InMapOrNone,
     Out,
     Role,
     output,
@@ -41,7 +43,7 @@ class TestSilence:
                 size: In[int]
 
     def test_a_list_a_map_and_an_output_neither(self) -> None:
-        for annotation in (InList[str], InMap[str], Out[str]):
+        for annotation in (InList[str], InListOrNone[str], InMap[str], InMapOrNone[str], Out[str]):
             with pytest.raises(TypeError, match="does not say"):
                 type(
                     "Silent",
@@ -67,6 +69,22 @@ class TestSilence:
 
             class Mistaken(Resource, module="openrelay", name="Mistaken"):
                 size: In[int] = output()
+
+    def test_an_input_that_may_be_left_out_and_whose_type_has_no_none(self) -> None:
+        """A type checker would let a program call a method of None."""
+        for annotation in (In[int], InList[str], InMap[str]):
+            with pytest.raises(TypeError, match=r"Silent\.field is None where it is left out"):
+                type(
+                    "Silent",
+                    (Resource,),
+                    {
+                        "__annotations__": {"field": annotation},
+                        "__module__": __name__,
+                        "field": replaces(default=None),
+                    },
+                    module="openrelay",
+                    name="Silent",
+                )
 
     def test_an_update_without_the_call_that_makes_it(self) -> None:
         class Door(Resource, module="openrelay", name="TestDoor"):
