@@ -8,7 +8,7 @@ import sys
 try:
     import click
 except ImportError:
-    sys.exit("pulumi-openrelay: the command line needs `pip install pulumi-openrelay[cli]`")
+    sys.exit("pulumi-openrelay: the command line needs `pip install 'pulumi-openrelay[cli]'`")
 
 # Each command's module and function, and the extra that it needs. They are imported when they run.
 COMMANDS = {
@@ -35,7 +35,7 @@ class _Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(module), function)
         except ImportError as error:
             raise click.ClickException(
-                f"{cmd_name} needs `pip install pulumi-openrelay[{extra}]` ({error})"
+                f"{cmd_name} needs `pip install 'pulumi-openrelay[{extra}]'` ({error})"
             ) from error
         return command
 

@@ -48,12 +48,12 @@ def path(file: Path | None, profile: str | None) -> None:
     """Print the folder of the ready policy pack.
 
     \b
-      pulumi preview --policy-pack $(pulumi-openrelay policy path)
+      pulumi preview --policy-pack "$(pulumi-openrelay policy path)"
     """
     folder = NOWHERE
     try:
         if importlib.util.find_spec("pulumi_policy") is None:
-            raise click.ClickException("the pack needs `pip install pulumi-openrelay[policy]`")
+            raise click.ClickException("the pack needs `pip install 'pulumi-openrelay[policy]'`")
         folder = str(ready(find(file=file, profile=profile)))
     except WrongConfiguration as wrong:
         raise click.ClickException(str(wrong)) from None

@@ -2,7 +2,7 @@
 
 The ready pack, for a whole preview or update:
 
-    pulumi preview --policy-pack $(pulumi-openrelay policy path)
+    pulumi preview --policy-pack "$(pulumi-openrelay policy path)"
 
 It reads `openrelay-policy.json` from the folder where that runs; see `configuration`. A pack of
 one's own with the same rules beside others is five lines, and needs `pulumi-openrelay[policy]`:

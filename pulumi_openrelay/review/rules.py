@@ -34,7 +34,7 @@ rule says of it. Resources under different parents may have one name."""
 def configured(folder: Path, profile: str | None) -> Configuration:
     """The configuration of a project's rules. profile: wins over its own. Raises NotJudged."""
     if importlib.util.find_spec("pulumi_policy") is None:
-        raise NotJudged("reviews need `pip install pulumi-openrelay[review]`")
+        raise NotJudged("reviews need `pip install 'pulumi-openrelay[review]'`")
     try:
         found = configurations.find(folder, profile=profile)
         found.check(RULES)

@@ -60,3 +60,15 @@ def test_each_picture_of_the_readme_is_there_is_told_in_words_and_is_small() -> 
     for words, path in pictures:
         assert len(words) > 20, path
         assert (ROOT / path).stat().st_size < 200_000, path
+
+
+BARE = re.compile(r"pip install [\w-]+\[|policy-pack \$\(")
+"""A command that fails in zsh, which takes the bracket for a pattern, or in a folder whose name has
+a space."""
+
+
+def test_commands_to_copy_are_quoted_where_a_shell_would_take_them_apart() -> None:
+    files = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("pulumi_openrelay/**/*.py")]
+    assert len(files) > 100
+    found = {str(f.relative_to(ROOT)): BARE.findall(f.read_text(encoding="utf-8")) for f in files}
+    assert {file: bare for file, bare in found.items() if bare} == {}
