@@ -22,7 +22,7 @@ import json
 import os
 import re
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,7 +87,7 @@ class Configuration(BaseModel):
     def check(self, rules: Iterable[Rule]) -> None:
         """Raise WrongConfiguration for a profile, a rule, a level or a setting that is none, for a
         profile in place of a shipped one, and for an exemption of a rule that neither these rules
-        nor reviews have.
+        nor reviews have. What the file's other profiles say is checked as if they were chosen.
         """
         known = {rule.name: rule for rule in rules}
         exemptible = {*known, *OF_REVIEWS}
@@ -117,6 +117,12 @@ class Configuration(BaseModel):
                 raise WrongConfiguration(
                     f"{rule.name}: its level should be one of {', '.join(Level)}"
                 ) from None
+        for name in sorted(self.profiles.keys() - _shipped()["profiles"].keys() - {self.profile}):
+            chosen = {"profile": name, "profiles": {name: self.profiles[name]}}
+            try:
+                self.model_copy(update=chosen).check(known.values())
+            except WrongConfiguration as wrong:
+                raise WrongConfiguration(f"profiles.{name}: {wrong}") from None
 
     def _check_settings(self, rule: Rule) -> None:
         """Raise ValidationError for a setting of another type, too, where Python would take it for
@@ -161,11 +167,44 @@ def read(file: Path) -> Configuration:
     """The configuration in a file. Raises WrongConfiguration."""
     try:
         content = file.read_bytes().removeprefix(BOM_UTF8)
+        _refuse_repeated(file, content)
         return Configuration.model_validate_json(content, strict=True)
     except OSError as error:
         raise WrongConfiguration(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise WrongConfiguration(f"{file}: {first_fault(error, _keys(Configuration))}") from None
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON, with the keys that stand in it more than once."""
+
+
+def _refuse_repeated(file: Path, text: bytes) -> None:
+    """Raise WrongConfiguration for a key that an object has twice, of which JSON's readers take
+    the last one."""
+    try:
+        read = json.loads(text, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return  # it is no JSON, as whoever reads the rest of it says
+    repeated = next(_repeated(read), None)
+    if repeated is not None:
+        raise WrongConfiguration(
+            f"{file}: {' '.join(repeated.split())} stands there twice, and the first of them would "
+            "count for nothing; leave one"
+        )
+
+
+def _repeated(value: Any, place: str = "") -> Iterator[str]:
+    """Where a key stands that its object has already."""
+    if not isinstance(value, list):
+        return
+    seen = set()
+    for key, part in value if isinstance(value, _Pairs) else enumerate(value):
+        here = f"{place}.{key}" if place else f"{key}"
+        if key in seen:
+            yield here
+        seen.add(key)
+        yield from _repeated(part, here)
 
 
 def first_fault(error: ValidationError, keys: Collection[str]) -> str:

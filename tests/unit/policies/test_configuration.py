@@ -234,6 +234,44 @@ def test_an_exemption_covers_the_very_name_that_it_names(
     assert exemption.covers("public-machine", name) is covered
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"machine-rat": {}}, "profiles.mine: there is no rule 'machine-rat'; did you mean"),
+        ({"idle": {"level": "error"}}, "profiles.mine: idle: its level should be one of"),
+        ({"gpu-count": {"max_gpu": 1}}, "profiles.mine: gpu-count: there is no key 'max_gpu';"),
+    ],
+)
+def test_a_mistake_in_a_profile_that_is_not_chosen_is_named(
+    write: Any, said: dict[str, Any], sentence: str
+) -> None:
+    """Else it comes out where it is chosen first, which may be for production."""
+    configuration = find(write(profiles={"good": {}, "mine": said}), profile="good")
+    with pytest.raises(WrongConfiguration) as wrong:
+        configuration.check(RULES)
+    assert str(wrong.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"profile": "production", "rules": {}, "profile": "development"}', "profile"),
+        ('{"rules": {"idle": {}, "spot": {}, "idle": {}}}', "rules.idle"),
+        ('{"rules": {"idle": {"level": "disabled", "level": "mandatory"}}}', "rules.idle.level"),
+        ('{"exemptions": [{}, {"rule": "idle", "rule": "spot"}]}', "exemptions.1.rule"),
+    ],
+)
+def test_a_key_that_stands_there_twice_is_named(tmp_path: Path, text: str, place: str) -> None:
+    """JSON takes the last one, and what the first one says is lost."""
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(WrongConfiguration) as wrong:
+        find(tmp_path)
+    assert str(wrong.value) == (
+        f"{tmp_path / FILE}: {place} stands there twice, and the first of them would count for "
+        "nothing; leave one"
+    )
+
+
 def test_an_exemption_of_a_rule_that_only_reviews_hold_is_no_mistake(write: Any) -> None:
     find(write(exemptions=[{**EXEMPTION, "rule": "data-loss"}])).check(RULES)
 
