@@ -117,7 +117,7 @@ class Configuration(BaseModel):
                 raise WrongConfiguration(
                     f"{rule.name}: its level should be one of {', '.join(Level)}"
                 ) from None
-        for name in sorted(self.profiles.keys() - _shipped()["profiles"].keys() - {self.profile}):
+        for name in sorted(self.profiles.keys() - shipped.keys() - {self.profile}):
             chosen = {"profile": name, "profiles": {name: self.profiles[name]}}
             try:
                 self.model_copy(update=chosen).check(known.values())

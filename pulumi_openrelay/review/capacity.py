@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,14 @@ class Demand:
 @dataclass(frozen=True, slots=True)
 class Room:
     """What is asked of one GPU model, and what is free of it. short: why it does not fit, empty
-    where it does."""
+    where it does. at: the one that does not; None where several do not."""
 
     model: str
     spot: bool
     demands: tuple[Demand, ...]
     free_gpus: int
     short: str
+    at: Demand | None = None
 
     @property
     def wanted_gpus(self) -> int:
@@ -126,20 +127,25 @@ def _less(more: int | None, less: int | None) -> int | None:
 def _room(model: str, spot: bool, demands: list[Demand], free: Mapping[str, Free]) -> Room:
     offered = free.get(model)
     demands = sorted(demands, key=lambda demand: (demand.resource, demand.urn))
+    short, at = _short(demands, offered)
+    name, gpus = (offered.name, offered.gpus) if offered else (model, 0)
+    return Room(name, spot, tuple(demands), gpus, short, at)
+
+
+def _short(demands: list[Demand], offered: Free | None) -> tuple[str, Demand | None]:
+    """Why they do not fit, and which of them does not where it is one."""
+    unplaceable = [d for d in demands if offered and d.gpus not in offered.counts]
+    in_need = unplaceable or demands
+    at = in_need[0] if len(in_need) == 1 else None
     if offered is None:
-        return Room(model, spot, tuple(demands), 0, "the API offers no such GPU model")
-    short = _short(demands, offered)
-    return Room(offered.name, spot, tuple(demands), offered.gpus, short)
-
-
-def _short(demands: Iterable[Demand], offered: Free) -> str:
-    wanted = 0
-    for demand in demands:
-        wanted += demand.gpus * demand.machines
-        if demand.gpus not in offered.counts:
-            most = max(offered.counts, default=0)
-            together = f"at most {most} GPUs are free together" if most else "none is free"
-            return f"{demand.resource} needs {demand.gpus}, and {together} right now"
+        return "the API offers no such GPU model", at
+    who = f"{at.resource} needs" if at else f"{sum(d.machines for d in in_need)} machines need"
+    wanted = sum(d.gpus * d.machines for d in in_need)
+    if unplaceable:
+        each = " or ".join(map(str, sorted({d.gpus for d in unplaceable})))
+        most = max(offered.counts, default=0)
+        together = f"at most {most} GPUs are free together" if most else "none is free"
+        return f"{who} {each}{'' if at else ' each'}, and {together} right now", at
     if wanted > offered.gpus:
-        return f"{wanted} are needed, and {offered.gpus} are free right now"
-    return ""
+        return f"{who} {wanted}, and {offered.gpus} are free right now", at
+    return "", None

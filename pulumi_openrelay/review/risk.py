@@ -338,4 +338,5 @@ def capacity(rooms: Iterable[Room], plan: Plan, profile: str) -> Iterator[Reason
         if room.short:
             effect = Effect.WARN if room.patient else None
             message = f"no capacity for {room.model}: {room.short}"
-            yield CAPACITY.found(profile, message, steps.get(room.demands[0].urn), effect)
+            step = steps.get(room.at.urn) if room.at else None
+            yield CAPACITY.found(profile, message, step, effect)

@@ -441,8 +441,21 @@ def test_what_cannot_be_placed_is_told_before_it_fails(inputs: dict[str, Any], w
 
 def test_machines_that_fit_alone_and_not_together_do_not_fit() -> None:
     found = told.review(*(told.created(f"t{n}", vm(gpu_count=4)) for n in range(3)))
-    assert rules(found) == [("block", "capacity", "t0")]
-    assert "12 are needed, and 8 are free" in found.reasons[0].message
+    assert rules(found) == [("block", "capacity", "")]
+    assert "3 machines need 12, and 8 are free right now" in found.reasons[0].message
+
+
+def test_of_machines_that_cannot_be_placed_none_is_named_for_the_others() -> None:
+    small = told.created("a", vm(gpu_count=1))
+    odd = [told.created(f"t{n}", vm(gpu_count=3 + 2 * n)) for n in range(2)]
+    one = told.review(small, odd[0])
+    assert rules(one) == [("block", "capacity", "t0")]
+    assert "t0 needs 3, and at most 8" in one.reasons[0].message
+    both = told.review(small, *odd)
+    assert rules(both) == [("block", "capacity", "")]
+    assert "2 machines need 3 or 5 each, and at most 8" in both.reasons[0].message
+    missing = told.review(*(told.created(f"t{n}", vm(gpu_model_id="gone")) for n in range(2)))
+    assert rules(missing) == [("block", "capacity", "")]
 
 
 def test_a_machine_that_waits_for_capacity_is_not_blocked_for_it() -> None:
