@@ -16,7 +16,7 @@ import functools
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -238,35 +238,20 @@ def _tell_the_rest() -> None:
             _tell(lines)
 
 
-def add_last_words(words: Callable[[Any], Awaitable[Mapping[str, Any]]]) -> None:
-    """Let a stack have outputs that are told of all it declares. words: these outputs; the
-    program's own of the same names win.
-
-    The SDK takes the outputs once the program's last line has run, and much may be declared after
-    that: wherever an `apply` declares something. So they are registered when all else is there.
-    """
+def add_last_words(words: Callable[[Any], Mapping[str, Any]]) -> None:
+    """Let a stack have outputs that are told when its program has run. words: these outputs; the
+    program's own of the same names win."""
     global _last_words
     kind: Any = getattr(_STACK, "Stack", None)
-    if _last_words or not hasattr(kind, "register_outputs") or not hasattr(_STACK, "wait_for_rpcs"):
+    if _last_words or not hasattr(kind, "register_outputs"):
         return
     _last_words = True
-    register, wait = kind.register_outputs, _STACK.wait_for_rpcs
-    held: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+    register = kind.register_outputs
 
-    def hold(root: Any, outputs: Mapping[str, Any]) -> None:
-        held[root] = outputs
+    def register_outputs(root: Any, outputs: Mapping[str, Any]) -> None:
+        register(root, {**words(root), **outputs})
 
-    async def wait_for_rpcs(*args: Any, **keywords: Any) -> None:
-        await wait(*args, **keywords)
-        root = _STACK.get_root_resource()
-        if root in held:
-            outputs = held.pop(root)
-            register(root, {**await words(root), **outputs})
-            await asyncio.sleep(0)  # the registration is among what the SDK waits for from now on
-            await wait(*args, **keywords)
-
-    kind.register_outputs = hold
-    _STACK.wait_for_rpcs = wait_for_rpcs
+    kind.register_outputs = register_outputs
 
 
 def end_quietly() -> None:

@@ -84,13 +84,50 @@ def in_a_coroutine_that_nobody_awaits() -> None:
 tasks: list[asyncio.Future[None]] = []
 
 
+def test_machines_that_a_program_declares_between_two_waits_are_in_the_sum() -> None:
+    assert outputs(TWO, between_two_waits)[OUTPUT] == 7
+
+
 @pytest.mark.parametrize(
-    "program",
-    [in_an_apply, in_an_apply_alone, between_two_waits, in_a_coroutine_that_nobody_awaits],
-    ids=lambda program: str(program.__name__).replace("_", " "),
+    ("program", "told", "late"),
+    [
+        (in_an_apply, {OUTPUT: 3}, ["two"]),
+        (in_an_apply_alone, {}, ["one", "two"]),
+        (in_a_coroutine_that_nobody_awaits, {}, ["one", "two"]),
+    ],
+    ids=lambda part: str(part.__name__).replace("_", " ") if callable(part) else "",
 )
-def test_machines_that_a_program_declares_late_are_in_the_sum(program: Callable[[], None]) -> None:
-    assert outputs(TWO, program)[OUTPUT] == 7
+def test_of_a_machine_that_is_declared_too_late_for_the_sum_a_warning_tells(
+    program: Callable[[], None],
+    told: dict[str, Any],
+    late: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stack's outputs are told once, and what an `apply` declares may come after that."""
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    assert outputs(TWO, program) == told
+    assert [text.partition(":")[0] for text in warned] == [
+        f"{OUTPUT} leaves out {name}" for name in late
+    ]
+
+
+def test_outputs_are_told_though_another_resource_fails_later() -> None:
+    class Fails(Engine):
+        def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+            if request.name == "key":
+                raise RuntimeError("refused")
+            return super().RegisterResource(request)
+
+    def program() -> None:
+        one = machine("one")
+        pulumi.export("first", one.id)
+        SshKey("key", public_key=one.id)
+
+    engine = Fails({"one": {OUTPUT: 3}})
+    with pytest.raises(Exception, match="refused"):
+        engine.run(program)
+    assert engine.outputs == [{"first": "one-id", OUTPUT: 3}]
 
 
 def test_a_program_that_exports_a_rate_of_its_own_keeps_it() -> None:
