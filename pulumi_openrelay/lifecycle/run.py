@@ -279,7 +279,7 @@ class Lifecycle:
         before = {**old_outputs, **old_inputs}
         remote = Remote(self.session, kind, call, resource_id, new=inputs, old=before)
         outputs = self.record.echo(old_outputs, inputs)
-        changing: set[str] = set()
+        changing = set(changes.updates)
         try:
             if changes.updates or not ready:
                 self.guard.refuse_foreign(old_outputs)

@@ -296,6 +296,29 @@ class TestADiskThatACreateFindsTooSmall:
         assert stack.up(wanted) == ["resizeVmDisk"]
 
 
+class TestAChangeOfWhatIsNotReadyThatCouldNotBegin:
+    """The first look failed: none of it is done, and the next `pulumi up` does all of it."""
+
+    def test_a_disk_is_grown(self) -> None:
+        stack, vm = Stack(VM), program(VM, least=True)[NAME]
+        impatient = {**program(VM, least=True), NAME: replace(vm, timeout=PROVISION_SECONDS / 2)}
+        assert "was not running within" in str(failure(stack, impatient))
+        stack.scheduler.clock.advance(PROVISION_SECONDS)
+        larger = program(VM, least=True, desired_state="stopped", disk_size_gb=400)
+        stack.world.faults.status(403, "GET", "/detail$")
+        assert failure(stack, larger) is not None
+        assert stack.up(larger) == ["stopVm", "resizeVmDisk"]
+
+    def test_a_secret_is_made_anew(self) -> None:
+        stack = Stack(HOOK)
+        stack.world.faults.status(403, "POST", "/toggle$")
+        assert failure(stack, program(HOOK, enabled=False)) is not None
+        stack.world.faults.status(403, "GET", "/webhooks$")
+        wanted = program(HOOK, enabled=False, secret_version=2)
+        assert failure(stack, wanted) is not None
+        assert sorted(stack.up(wanted)) == ["regenerateOrgWebhookSecret", "toggleOrgWebhook"]
+
+
 @pytest.mark.parametrize("state", ["stopped", None])
 def test_a_disk_of_a_vm_that_has_failed_is_refused_with_what_makes_it_grow(
     state: str | None,
