@@ -14,13 +14,12 @@ from ..api.relay import Relay
 from ..config import RelaySettings, not_a_credential
 from ..errors import (
     RETRY,
-    ApiError,
     Forbidden,
     Interrupted,
     NoCapacity,
     NotFound,
     OpenRelayError,
-    RateLimited,
+    Rejected,
     TimedOut,
     Unauthorized,
 )
@@ -210,9 +209,10 @@ class _Question:
         asks_for_task = body.get("async") is True
         try:
             answer = self._send(detail, body, self._key(body) if asks_for_task else None)
-        except ApiError as error:
-            # The latter two say nothing of an attempt before this one.
-            if not (error.outcome_unknown or isinstance(error, (RateLimited, Unauthorized))):
+        except Rejected as error:
+            # Any other refusal, as of a key or for want of credits, says nothing of an attempt
+            # before this one.
+            if not error.outcome_unknown:
                 journal.forget(owner, me)
             raise
         address = inference_request.promised(answer)

@@ -341,7 +341,7 @@ class TestBilledOnce:
         stack.up(check(IMAGE))
         assert billed(stack) == 1
 
-    @pytest.mark.parametrize("status", [401, 429])
+    @pytest.mark.parametrize("status", [401, 402, 403, 409, 429])
     def test_a_refusal_that_is_not_of_the_question_forgets_no_earlier_attempt(
         self, status: int
     ) -> None:
