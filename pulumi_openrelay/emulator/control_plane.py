@@ -149,12 +149,12 @@ class ControlPlane(ABC):
     ) -> Answer:
         """`handle` for people: `target` is path and query, `body` any JSON value.
 
-        The API key is the world's first unless given; None sends none.
+        The API key is the world's first unless one is given, in a header too; None sends none.
         """
         parts = urlsplit(target)
         sent = {name.lower(): value for name, value in (headers or {}).items()}
-        if key is not None:
-            sent = {**self.credentials(key or self.key), **sent}
+        if key is not None and sent.keys().isdisjoint({"authorization", "x-api-key"}):
+            sent |= self.credentials(key or self.key)
         content = b"" if body is None else json.dumps(body).encode()
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         return self.handle(Request(method, parts.path, query, sent, content))

@@ -80,6 +80,12 @@ def test_the_account_takes_the_dashboards_token_or_a_partners_superkey(
     api.refused(403, "GET", path, code="CREDENTIAL_NOT_PERMITTED")
 
 
+def test_a_credential_in_a_header_is_the_one_that_counts(api: Api) -> None:
+    nonsense = {"Authorization": "Bearer nonsense"}
+    assert api.world.call("GET", INSTANCES).status == 200
+    assert api.world.call("GET", INSTANCES, headers=nonsense).status == 401
+
+
 def test_the_dashboards_token_neither_rents_nor_chats(api: Api) -> None:
     api.refused(401, "GET", INSTANCES, code="INVALID_API_KEY", key=api.token)
     api.refused(401, "POST", CHAT, chat_body(), code="INVALID_API_KEY", key=api.token)
