@@ -139,7 +139,8 @@ class Resource(_Declared):
     ) -> Self:
         """An existing one by its id, read and never changed or deleted by this stack."""
         self = cls.__new__(cls)
-        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
+        known = pulumi.Output.from_input(id)  # a coroutine could be awaited once alone
+        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=known))
         self._register(resource_name, {}, options)
         return self
 
@@ -190,7 +191,7 @@ class Resource(_Declared):
 
     def _refuse_deleted_with(self, resource_name: str, opts: pulumi.ResourceOptions | None) -> None:
         """The engine would not ask its provider to end it. A transform may set the option after
-        this; reviews tell of that."""
+        this, and a component's own goes for its children; reviews tell of that."""
         if opts is not None and opts.deleted_with is not None:
             raise pulumi.RunError(
                 f"{type(self).__name__} '{resource_name}' cannot have deleted_with: it ends with "
