@@ -141,8 +141,7 @@ def _mend(
     if status in kind.states.ended or not served:
         changes.replaces.append(STATUS)
         changes.remarks.append(f"{said}: a new one takes its place")
-    elif changes.replaces:
-        return
     elif new_inputs.get("desired_state") != "stopped" and "desired_state" not in changes.updates:
         changes.updates.append("desired_state")
-        changes.remarks.append(f"{said}: `pulumi up` starts it again, on its own disk")
+        if not changes.replaces:
+            changes.remarks.append(f"{said}: `pulumi up` starts it again, on its own disk")
