@@ -115,3 +115,18 @@ def test_a_list_or_map_that_a_program_leaves_out_is_none_to_type_checkers_too() 
 
     Engine().run(program)
     assert heard == [None, None]
+
+
+def test_the_id_of_what_is_read_may_be_a_coroutine() -> None:
+    """A preview makes use of it twice."""
+
+    async def looked_up() -> str:
+        return "key-1"
+
+    def program() -> None:
+        key = SshKey.get("theirs", looked_up())
+        Vm("trainer", ssh_key_ids=[key.id], resource_size="small")
+
+    engine = Engine(preview=True)
+    engine.run(program)
+    assert engine.inputs["trainer"]["ssh_key_ids"] == ["key-1"]
