@@ -122,7 +122,8 @@ def _hold_to_accounts(reviewed: Reviewed, now: Review) -> None:
 
 def _described(service: str, account: Account) -> str:
     which = f"the account {account.id}" if account.id else "an account that is not known"
-    return f"{which} of {SERVICES[service].title} at {account.url or 'a URL that is not known'}"
+    title = SERVICES[service.partition(":")[0]].title
+    return f"{which} of {title} at {account.url or 'a URL that is not known'}"
 
 
 def _comparable(reviewed: Reviewed, now: Review) -> None:

@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from ..api.client import Request
+from ..api.relay import CUSTOMER, Relay
 from ..caller import Direct
+from ..config import RelaySettings, resolve_relay
 from ..errors import Forbidden, OpenRelayError
+from ..lifecycle.declare import Kind
 from ..lifecycle.service import DYNAMIC, RELAY, Service
 from ..lifecycle.session import Session
 from ..plugin import session
@@ -19,6 +23,8 @@ from ..policies.reading import INSTANCE, Balance, Chips
 from .plan import Plan
 
 SECONDS = 20.0
+MANAGING = "relay:customerToken"
+"""The name of the account whose keys and settings change."""
 
 T = TypeVar("T")
 
@@ -90,26 +96,46 @@ def with_instances(found: Market, plan: Plan, get: Callable[[str], Any]) -> Mark
 
 
 def accounts(plan: Plan, get: Callable[[str], Any]) -> dict[str, Account]:
-    """Where what changes is carried out, by the service's name. get: as for `read`."""
-    services = {step.kind.service for step in plan.changing if step.kind is not None}
-    return {service.name: _account(service, get) for service in services}
+    """Where what changes is carried out, by the service's name; what manages an account of Relay,
+    which may have a credential of its own, by that. get: as for `read`."""
+    found: dict[str, Account] = {}
+    for kind in {step.kind for step in plan.changing if step.kind is not None}:
+        manages = kind.service is RELAY and _path(kind).startswith(CUSTOMER)
+        name = MANAGING if manages else kind.service.name
+        if name not in found:
+            found[name] = _account(kind.service, get, manages=manages)
+    return found
 
 
-def _account(service: Service, get: Callable[[str], Any]) -> Account:
+def _path(kind: Kind) -> str:
+    """Where one is asked for; empty for what is only done."""
+    return "" if kind.acts else kind.detail or kind.listed.path
+
+
+def _account(service: Service, get: Callable[[str], Any], *, manages: bool) -> Account:
     try:
         asked = session(get, service)
     except OpenRelayError:
         return Account()
-    ask = _customer if service is RELAY else lambda each: each.key_organization(_caller())
-    return Account(asked.client.address, _told(lambda: ask(asked), "account", {}))
+
+    def ask() -> str:
+        if service is RELAY:
+            return _customer(asked, resolve_relay(get), manages=manages)
+        return asked.key_organization(_caller())
+
+    return Account(asked.client.address, _told(ask, "account", {}))
 
 
-def _customer(asked: Session) -> str:
-    """The id of Relay's account; empty where the key is one that does not manage it."""
+def _customer(asked: Session, settings: RelaySettings, *, manages: bool) -> str:
+    """The id of the account whose credential is used; empty where that may not ask."""
+    client = asked.client
+    if settings.api_key is not None and not manages:
+        client = client.speaking(Relay(replace(settings, customer_token=None)))
     try:
-        return str(_ask(asked, "/v2/customer/profile", dict)["customer_id"])
+        profile = client.send(Request("GET", "/v2/customer/profile", answers=dict), _caller())
     except Forbidden:
         return ""
+    return str(profile["customer_id"])
 
 
 def _told(ask: Callable[[], T], what: str, unreadable: dict[str, str]) -> T | None:

@@ -113,3 +113,24 @@ def test_relay_tells_whose_a_key_is_to_the_accounts_own_alone(
     assert ordinary == Account(relay.url, "")
     assert market.accounts(rented, dict[str, str]().get) == {"relay": Account()}
     assert market.accounts(told.plan(told.same("it", vm())), given.get) == {}
+
+
+def test_relays_account_is_that_of_the_credential_which_carries_the_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RELAY_API_KEY", raising=False)
+    monkeypatch.delenv("RELAY_CUSTOMER_TOKEN", raising=False)
+    plan = told.plan(
+        told.created("rented", {"prescription": "x"}, "relay:Instance"),
+        told.created("key", {"name": "app"}, "relay:ApiKey"),
+    )
+    with serve_relay() as relay:
+        relay.world.add_customer("Other", "jwt_other")
+        given = {"relay:apiKey": relay.key, "relay:baseUrl": relay.url}
+        own = market.accounts(plan, given.get)
+        mixed = market.accounts(plan, {**given, "relay:customerToken": "jwt_other"}.get)
+        wrong = market.accounts(plan, {**given, "relay:customerToken": "jwt_expired"}.get)
+    assert own["relay"] == own["relay:customerToken"]
+    assert mixed["relay"] == wrong["relay"] == own["relay"]
+    assert mixed["relay:customerToken"].id not in (None, "", own["relay"].id)
+    assert wrong["relay:customerToken"].id is None
