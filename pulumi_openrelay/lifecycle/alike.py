@@ -107,9 +107,9 @@ class AlikeMaker(Maker):
         """What the create made that the note is about, if it did.
 
         Looks as long as a list may lag behind, since another create would make a second one. What
-        it made with other inputs, which its name tells, is not what is asked for now.
+        it made with other inputs is not what is asked for now.
         """
-        if note.name not in (None, self._name):
+        if note.replacing not in (None, self._replacing):
             return None
         if note.made is not None:
             row = self._named(note.made)

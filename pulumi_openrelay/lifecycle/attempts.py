@@ -83,6 +83,11 @@ class Attempts:
             journal.forget(owner, kept)
         self._earlier = note
 
+    @property
+    def _replacing(self) -> str:
+        """What tells whether another create asked for the same."""
+        return naming.digest(self._owner, self._call.urn, self._kind.replacing(self._inputs))
+
     def _has_my_name(self, row: Row) -> bool:
         if row["id"] == self._answered:
             return True

@@ -368,10 +368,28 @@ class Kind:
         """Whether a row tells what would carry the name, be it there or not."""
         return self.called(row) is not None
 
+    def replacing(self, inputs: Inputs) -> dict[str, Any]:
+        """The inputs that force a replacement, where they are given, in a form that is equal where
+        their change replaces nothing."""
+        return {
+            f.name: inputs[f.name]
+            for f in self.fields.values()
+            if f.role is Role.REPLACES and inputs.get(f.name) not in (None, f.absent)
+        }
+
+    def look(self, inputs: Inputs) -> dict[str, Any]:
+        """What a row tells, by its keys, of what these inputs make, but for its name; without what
+        they leave to the API. By default nothing, which any row fits."""
+        del inputs
+        return {}
+
+    def looks_like(self, row: Row, look: Mapping[str, Any]) -> bool:
+        """Whether a row may be of what has this look: what it does not tell fits anything."""
+        return all(row.get(name) in (None, value) for name, value in look.items())
+
     def fits(self, row: Row, inputs: Inputs) -> bool:
         """Whether a row is, in everything but its name, what these inputs describe."""
-        del row, inputs
-        return False
+        return self.looks_like(row, self.look(inputs))
 
     def likeness(self, inputs: Inputs) -> str:
         """The same for all that could be taken for each other: those are made one at a time."""

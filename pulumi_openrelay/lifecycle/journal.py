@@ -3,8 +3,9 @@
 Only where nothing else tells after a crash: that a create without a key was sent, which a list that
 lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
 how a setting of the account was before. A note holds ids, times, what the API said, which rotation
-a program has asked for, and no secret input; the name too, in clear though a program may have
-marked it as secret: the API's list shows it to every key of the organization.
+a program has asked for, and no secret input; the name too, and the look of what has none, in clear
+though a program may have marked them as secret: the API's list shows them to every key of the
+organization.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Note:
     what is made. recorded: whether the engine was told of what was made, so that a state records
     it, or has. name: the one that was asked for. organization: whose key asked for it. Both are
     None in the notes of older releases, and the latter where the API has none. lost: when the
-    answer to the last create was lost, by the API's clock; None where that is not known."""
+    answer to the last create was lost, by the API's clock; None where that is not known. look: what
+    a row of it tells, as `Kind.look` says. replacing: a keyed digest of the inputs that force a
+    replacement. Both are None in the notes of older releases."""
 
     kind: str
     first: float
@@ -43,6 +46,8 @@ class Note:
     asked: tuple[Mapping[str, Any], ...] = ()
     organization: str | None = None
     lost: float | None = None
+    look: Mapping[str, Any] | None = None
+    replacing: str | None = None
 
     def is_anothers(self, organization: str | None) -> bool:
         """Whether it is known to be about what another organization than this one has."""

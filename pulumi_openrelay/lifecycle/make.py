@@ -367,13 +367,18 @@ class Maker(Attempts):
         """Make it, and note that on this machine before it is asked for: after a crash, of a run
         with other inputs too, nothing else may tell that it was."""
         journal, owner, urn = self._session.journal, self._owner, self._call.urn
-        now = self._api_time()
+        now, kind = self._api_time(), self._kind
         left = self._left_ids()
         # What it replaces may have ended by itself, and be listed no more.
         before = {*self._before, *([self._replaced_id] if self._replaced_id else [])}
         existed = tuple(sorted(before))
-        self._note = Note(self._kind.token, now, now, existed, left=left, name=self._name)
-        self._note = replace(self._note, organization=self._organization)
+        self._note = Note(kind.token, now, now, existed, left=left, name=self._name)
+        self._note = replace(
+            self._note,
+            organization=self._organization,
+            look=kind.look(self._inputs),
+            replacing=self._replacing,
+        )
         try:
             row = self._make()
         except OpenRelayError as error:

@@ -56,6 +56,11 @@ def suffix(owner: str, urn: str, replacing: Mapping[str, Any], replaced_id: str 
     return _digest(owner, urn, json.dumps(replacing, sort_keys=True), replaced_id or "")[:6]
 
 
+def digest(owner: str, urn: str, replacing: Mapping[str, Any]) -> str:
+    """What tells whether a create asked for the same. replacing: as `Kind.replacing` says."""
+    return _digest(owner, urn, json.dumps(replacing, sort_keys=True))[:32]
+
+
 def idempotency_key(owner: str, urn: str, name: str, replaced_id: str | None, attempt: int) -> str:
     """The key of a create: the same program and state give the same key, and a replacement of the
     same name another.

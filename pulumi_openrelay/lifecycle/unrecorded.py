@@ -27,7 +27,7 @@ def may_be_of(remote: Remote, row: Row, note: Note, *, untold: bool = False) -> 
     what holds where the API does not tell when it was made."""
     if note.made is not None or note.found is not None:
         return bool(row["id"] == note.made)
-    if row["id"] in note.before:
+    if row["id"] in note.before or not remote.kind.looks_like(row, note.look or {}):
         return False
     made = remote.made_at(row)
     if made is None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..lifecycle.session import Session
 
 CATALOG = "/v2/instances/catalog"
+FINGERPRINT = "ssh_key_fingerprint"
+TOLD = ("prescription", "image", "service_mode", "billing_mode", "region")
+"""The inputs that a row tells."""
 MARKED = re.compile(r"[?&]pulumi=([^?&#]+-[0-9a-f]{16}-[0-9a-f]{6})$")
 """The query of a webhook URL that carries the name by which an instance is found again."""
 
@@ -200,19 +203,26 @@ class InstanceKind(Kind, resource=Instance):
             return super().twin(row, inputs)
         return self.fits(row, inputs) and not self.tells_name(row)
 
-    def fits(self, row: Row, inputs: Inputs) -> bool:
-        told = str(row.get("ssh_key_fingerprint")).rstrip("=")
-        if told.startswith("SHA256:") and told != fingerprint(inputs["ssh_public_key"]):
+    def replacing(self, inputs: Inputs) -> dict[str, Any]:
+        asked = super().replacing(inputs)
+        asked["ssh_public_key"] = fingerprint(asked["ssh_public_key"])
+        if "webhook_url" in asked:
+            asked["webhook_url"] = _unmarked(asked["webhook_url"])
+        return asked
+
+    def look(self, inputs: Inputs) -> dict[str, Any]:
+        look = {name: inputs[name] for name in TOLD if inputs.get(name) is not None}
+        return {**look, FINGERPRINT: fingerprint(inputs["ssh_public_key"])}
+
+    def looks_like(self, row: Row, look: Mapping[str, Any]) -> bool:
+        rest = {name: value for name, value in look.items() if name != FINGERPRINT}
+        if FINGERPRINT in look and _is_another(row.get(FINGERPRINT), look[FINGERPRINT]):
             return False
-        # What the program leaves to the API, or the list does not tell, fits anything.
-        return all(
-            None in (inputs.get(name), row.get(name)) or inputs[name] == row[name]
-            for name in ("prescription", "image", "service_mode", "billing_mode", "region")
-        )
+        return super().looks_like(row, rest)
 
     def contradicts(self, name: str, value: Any, outputs: Inputs) -> bool:
-        told = outputs.get("ssh_key_fingerprint")
-        return name == "ssh_public_key" and _is_another(told, value)
+        told = outputs.get(FINGERPRINT)
+        return name == "ssh_public_key" and _is_another(told, fingerprint(value))
 
     def rate(self, row: Row) -> int | None:
         price, period = row.get("rate_per_period"), row.get("billing_period_seconds")
@@ -259,10 +269,10 @@ class InstanceKind(Kind, resource=Instance):
         return {}
 
 
-def _is_another(told: Any, key: str) -> bool:
+def _is_another(told: Any, of_the_key: str) -> bool:
     """Whether a fingerprint that the API tells is certainly not this key's."""
     told = str(told).rstrip("=")
-    return told.startswith("SHA256:") and bool(told != fingerprint(key))
+    return told.startswith("SHA256:") and bool(told != of_the_key)
 
 
 def _rows(catalog: Catalog) -> list[Mapping[str, Any]]:

@@ -239,6 +239,40 @@ class TestAfterACrash:
         assert "5 cents an hour) is taken for what an earlier run was cut off at" in warnings(stack)
         assert "if it is another stack's, take this resource out" in warnings(stack)
 
+    @pytest.mark.parametrize("answered", [False, True])
+    def test_a_replacement_is_found_again_though_what_it_replaces_has_left_the_state(
+        self, answered: bool
+    ) -> None:
+        stack = account()
+        stack.up(instance())
+        replaced = stack.record().id
+        left = die_after_the_create(stack, instance(image="ubuntu-22.04"))
+        if answered:
+            (note,) = stack.journal.left("owner")
+            stack.journal.write("owner", URN, replace(note, made=left))
+        stack.world.call("PATCH", f"/_emulator/instances/{replaced}", {"status": "terminated"})
+        stack.refresh()
+        assert stack.recorded() == set()
+        stack.up(instance(image="ubuntu-22.04"))
+        assert stack.alive() == stack.recorded() == {left}
+
+    @pytest.mark.parametrize("older", [False, True], ids=["noted now", "by an older release"])
+    def test_it_is_found_again_though_the_comment_of_its_key_has_changed(self, older: bool) -> None:
+        stack = account()
+        left = die_after_the_create(stack, instance())
+        if older:
+            (note,) = stack.journal.left("owner")
+            stack.journal.write("owner", URN, replace(note, replacing=None, look=None))
+        stack.up(instance(ssh_public_key=KEY.replace("ada@laptop", "bob@desk")))
+        assert stack.alive() == stack.recorded() == {left}
+
+    def test_its_note_tells_no_input_that_may_be_a_secret(self) -> None:
+        stack = account()
+        die_after_the_create(stack, instance(webhook_url=f"{HOOK}&token=hidden-token"))
+        (note,) = stack.journal.left("owner")
+        assert "hidden-token" not in str(note)
+        assert KEY.split()[1] not in str(note)
+
     def test_nothing_is_said_of_what_the_api_has_named_or_carries_the_mark(self) -> None:
         for hook in (None, HOOK):
             stack = account()
@@ -417,6 +451,17 @@ class TestAfterACrash:
         assert f"{left}" in line
         assert line.endswith(f"provisioning, 5 cents an hour){perhaps}")
         assert unknown == [f"instance {theirs} (ready, 5 cents an hour)"]
+
+    def test_what_nobody_asked_for_is_never_said_to_be_perhaps_left_of_it(self) -> None:
+        stack = account()
+        die_at_the_create(stack, instance(), after_the_work=False)
+        for unlike in ({"image": "ubuntu-22.04"}, {"ssh_public_key": OTHER_KEY}):
+            stack.world.call("POST", "/v2/instances", {**SMALL, **unlike})
+        life, call = stack.run(lambda: stack.life())
+        stack.run(lambda: warn_of_leftovers(life.session, RELAY, call, "owner"))
+        assert call.warnings == []
+        stack.up(instance(region="us-east"))
+        assert warnings(stack) == ""
 
     @pytest.mark.parametrize("hook", [None, HOOK])
     def test_a_stack_that_ends_tells_of_it(self, hook: str | None) -> None:
