@@ -9,7 +9,7 @@ from ..errors import OpenRelayError
 from . import naming
 from .fields import LEFT, ORGANIZATION, OWNER
 from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote
-from .unrecorded import called, may_be_unrecorded
+from .unrecorded import LATEST_SECONDS, called, may_be_unrecorded
 
 if TYPE_CHECKING:
     from .declare import Kind
@@ -109,5 +109,8 @@ class Noted:
             remote = Remote(self._session, kind, call, row["id"], new={})
             if may_be_unrecorded(remote, row, note):
                 made.append(f"perhaps {called(kind, row)}")
-        settled = note.last + SETTLE_SECONDS < self._session.client.time(call)
+        # What one that need not carry a name has made, nothing but the list tells, and it may still
+        # do its work.
+        late = LATEST_SECONDS if kind.alike and note.made is None else 0.0
+        settled = note.last + late + SETTLE_SECONDS < self._session.client.time(call)
         return made if made or settled else None

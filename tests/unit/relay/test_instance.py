@@ -17,6 +17,7 @@ from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.leftovers import warn_of_leftovers
 from pulumi_openrelay.lifecycle.service import RELAY
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN
+from pulumi_openrelay.lifecycle.unrecorded import LATEST_SECONDS
 from pulumi_openrelay.relay.instance import _marked, _unmarked
 
 from ...contract.examples import RELAY_KEYS
@@ -400,9 +401,25 @@ class TestAfterACrash:
         stack.up(instance())
         left = die_after_the_create(stack, instance(image="ubuntu-22.04"))
         stack.world.call("PATCH", f"/_emulator/instances/{left}", {"status": "terminated"})
-        stack.scheduler.clock.advance(30)
+        stack.scheduler.clock.advance(LATEST_SECONDS + 30)
         stack.up(instance())
         assert warnings(stack) == ""
+        assert stack.journal.left("owner") == []
+
+    def test_a_replacement_that_was_cut_off_is_told_though_it_does_its_work_late(self) -> None:
+        stack = account()
+        stack.up(instance())
+        made = stack.record().id
+        die_at_the_create(stack, instance(image="ubuntu-22.04"), after_the_work=False)
+        stack.scheduler.clock.advance(30)
+        stack.up(instance())
+        told = f"made another instance in place of {made}; end that one if it is there and nobody"
+        assert told in warnings(stack)
+        asked = {**SMALL, "image": "ubuntu-22.04"}
+        late = stack.world.call("POST", "/v2/instances", asked).json()["id"]
+        stack.scheduler.clock.advance(30)
+        stack.up(instance())
+        assert f"in place of {made}: perhaps {late} (" in warnings(stack)
 
     @pytest.mark.parametrize("image", ["ubuntu-24.04", "ubuntu-22.04"])
     def test_what_the_program_calls_otherwise_by_now_is_told(self, image: str) -> None:
