@@ -18,7 +18,7 @@ from ..errors import Ambiguous, Conflict, NoCapacity
 from .declare import made_at
 from .make import Maker
 from .remote import SETTLE_SECONDS, describe
-from .unrecorded import called, carries_anothers, cut_off
+from .unrecorded import TELLING_SECONDS, called, carries_anothers, cut_off
 
 if TYPE_CHECKING:
     from threading import Event
@@ -160,7 +160,8 @@ class AlikeMaker(Maker):
 
     def _tell_of_undeclared(self, resource_id: str) -> None:
         """Warn of what may be left of creates that were cut off, and whose resources the program
-        does not declare any more: nobody else looks after it."""
+        does not declare any more: nobody else looks after it. It may still come to declare them,
+        and what this very operation has made is its own."""
         kind, history, journal = self._kind, self._session.history, self._session.journal
         notes = journal.notes(self._owner, kind.token, besides=history.declared(self._call.urn))
         notes = [note for note in notes if not note.recorded]
@@ -172,9 +173,16 @@ class AlikeMaker(Maker):
             one = (kind.token, str(row["id"]))
             if row["id"] in known or one in history.told or not kind.lives(row):
                 continue
-            if any(self._may_be_of(row, note) for note in notes):
+            if any(self._may_be_of(row, note) for note in notes) and not self._is_of_now(row):
                 history.told.add(one)
-                self._call.warn(cut_off(kind, row))
+                self._call.warn(cut_off(kind, row, declared=False))
+
+    def _is_of_now(self, row: Row) -> bool:
+        """Whether it was made since this operation began."""
+        made, began = self._remote(row["id"]).made_at(row), self._session.history.began
+        if made is None or began is None:
+            return False
+        return made >= self._api_time() - (self._call.now() - began) - TELLING_SECONDS
 
     def _send(self, attempt: int) -> Row:
         self._sent += 1

@@ -97,7 +97,7 @@ class Lifecycle:
         where the key is refused.
         """
         self.call.hide(olds, news)
-        self.session.history.declare(self.call.urn)
+        self.session.history.declare(self.call.urn, self.call.now())
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
         if not problems:

@@ -250,6 +250,8 @@ class History:
         self._answers: dict[str, Answer] = {}
         self._referred: dict[str, str] = {}
         self._declared: set[str] = set()
+        self.began: float | None = None
+        """When the program declared its first, by this machine's clock; None before."""
         self._names: dict[tuple[str, str], str] = {}
         self._unprotected: set[str] = set()
         self.protected: set[str] = set()
@@ -302,9 +304,10 @@ class History:
         """What a create of this operation has failed with, and no other call has named since."""
         return self._answers.get(urn)
 
-    def declare(self, urn: str) -> None:
+    def declare(self, urn: str, now: float) -> None:
         """The program declares this one as its own."""
         with self._lock:
+            self.began = now if self.began is None else min(self.began, now)
             self._declared.add(urn)
 
     def declared(self, urn: str) -> set[str]:

@@ -69,11 +69,17 @@ def cut_off_elsewhere(kind: Kind, note: Note) -> str:
     )
 
 
-def cut_off(kind: Kind, row: Row) -> str:
-    """A warning."""
+def cut_off(kind: Kind, row: Row, *, declared: bool = True) -> str:
+    """A warning. declared: False where the program may not have come to its resource yet."""
+    advice = "end it if nobody needs it"
+    if not declared:
+        advice = (
+            "if `pulumi-openrelay leftovers` lists it after a `pulumi up` of the whole program, "
+            "end it unless somebody needs it"
+        )
     return (
         f"the {kind.noun} {called(kind, row)} may be what an earlier run of this stack was cut off "
-        f"at; it is not touched: end it if nobody needs it"
+        f"at; it is not touched: {advice}"
     )
 
 

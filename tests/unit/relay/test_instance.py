@@ -21,6 +21,7 @@ from pulumi_openrelay.lifecycle.unrecorded import LATEST_SECONDS
 from pulumi_openrelay.relay.instance import _marked, _unmarked
 
 from ...contract.examples import RELAY_KEYS
+from ...contract.support import answer_by
 from ...simulation.engine import Declared
 from ...simulation.journal import Notes
 from .support import (
@@ -428,15 +429,61 @@ class TestAfterACrash:
         stack.up({name: instance(image=image)["it"] for name in ("renamed", "another")})
         assert left in stack.alive() - stack.recorded()
         assert warnings(stack).count(f"{left} (ready, 5 cents an hour) may be what an earlier") == 1
+        assert "lists it after a `pulumi up` of the whole program, end it unless" in warnings(stack)
 
-    def test_what_is_left_of_three_alike_is_told_when_the_program_has_but_one(self) -> None:
-        three = {name: Declared("relay:Instance", SMALL) for name in ("it", "b", "c")}
+    def test_what_the_same_run_makes_beside_it_is_never_said_to_be_it(self) -> None:
+        """The create of one is answered slowly, and another comes up meanwhile."""
         stack = account()
-        left = die_after_the_create(stack, three)
+        left = die_after_the_create(stack, instance())
+        handle = stack.world.handle
+
+        def slow(request: Request) -> Answer:
+            answer = handle(request)
+            if request.method == "POST" and b"22.04" not in request.body:
+                stack.scheduler.wait(12.0)
+            return answer
+
+        answer_by(stack, slow)
+        one, other = instance()["it"], instance(image="ubuntu-22.04")["it"]
+        stack.up({"one": one, "other": other})
+        assert len(stack.recorded()) == 2
+        assert left in warnings(stack)
+        assert not [made for made in stack.recorded() if made in warnings(stack)]
+
+    def test_what_the_program_declares_looks_after_its_own(self) -> None:
+        """Its error names what it may have left, and no other resource warns of that."""
+        stack = account()
+        die_after_the_create(stack, instance())
+        stack.world.call("POST", "/v2/instances", SMALL)
+        other = instance(image="ubuntu-22.04")["it"]
+        with pytest.raises(OperationFailed, match="none was touched"):
+            stack.up({**instance(), "other": other})
+        assert stack.engine.record("other") is not None
+        assert warnings(stack) == ""
+
+    def test_what_is_recorded_and_leaves_the_program_is_not_told_of(self) -> None:
+        stack = account()
         stack.up(instance())
-        stack.up(instance())
-        for lost in stack.alive() - stack.recorded():
-            assert f"{lost} (" in warnings(stack), left
+        stack.up({"other": instance()["it"]})
+        assert warnings(stack) == ""
+        stack.assert_nothing_lost()
+
+    @pytest.mark.parametrize("hook", [None, HOOK])
+    @pytest.mark.parametrize("name", ["it", "renamed"])
+    def test_what_is_known_to_be_another_stacks_is_not_told_of(
+        self, name: str, hook: str | None
+    ) -> None:
+        """By a note on this machine, or by the mark that it carries."""
+        stack = account()
+        die_at_the_create(stack, instance(), after_the_work=False)
+        other = account(owner="other", beside=stack)
+        if hook is None:
+            other.journal = stack.journal
+        other.up(instance(webhook_url=hook))
+        stack.scheduler.clock.advance(30)
+        stack.up({name: instance(max_lifetime_hours=2)["it"]})
+        assert warnings(stack) == ""
+        assert len(stack.alive()) == 2
 
     def test_the_machine_that_the_same_run_ends_is_not_told_of(self) -> None:
         """It is still to be deleted, and just what the program asks for again."""
