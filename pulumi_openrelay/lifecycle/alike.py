@@ -59,8 +59,6 @@ class AlikeMaker(Maker):
                 row = self._make_noted()
             history.create(self._call.urn, str(row["id"]), None)
         finally:
-            if self._doubted:
-                history.unclear[likeness] = self._call.now()
             self._end_turn()
         return row, found
 
@@ -73,7 +71,10 @@ class AlikeMaker(Maker):
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None
-        self._session.history.end_turn(self._kind.likeness(self._inputs), turn)
+        history, likeness = self._session.history, self._kind.likeness(self._inputs)
+        if self._doubted:
+            history.unclear[likeness] = self._call.now()
+        history.end_turn(likeness, turn)
 
     def _is_told_by_mark(self) -> bool:
         """Whether this one has a mark, and the list has shown that it tells such."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 
 from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.lifecycle.fields import OWNER
 
 from ...contract.support import answer_by
 from ...simulation.engine import Declared, Program
-from .support import SMALL, OperationFailed, Stack, account
+from .support import SMALL, Death, OperationFailed, Stack, account
 
 HOOK = "https://hooks.example.com/relay"
 NO_CAPACITY = {"code": "INSTANCES_UNAVAILABLE", "message": "none", "type": "x", "source": "relay"}
@@ -117,3 +119,69 @@ def test_what_came_up_while_one_waited_for_capacity_is_not_taken_for_its_own() -
     stack.up(alike(1, capacity_timeout="10m"))
     assert len(stack.alive()) == 2
     assert stack.recorded().isdisjoint(others)
+
+
+def test_what_one_made_late_that_waits_for_capacity_is_not_taken_for_the_next_ones_own() -> None:
+    """Both lose an answer, and the first gives its turn away."""
+    stack = account()
+    handle = stack.world.handle
+    posts: list[str] = []
+    waits: list[float] = []
+
+    def lost(request: Request) -> Answer:
+        if (request.method, request.path) != ("POST", "/v2/instances"):
+            return handle(request)
+        if not posts:
+            posts.append("")
+            return Answer(502, b"{}")
+        if not waits:
+            waits.append(stack.scheduler.clock())
+            posts[0] = json.loads(handle(request).body)["id"]
+            return Answer(503, json.dumps({"detail": "none", "error": NO_CAPACITY}).encode())
+        posts.append(json.loads(handle(request).body)["id"])
+        return Answer(502, b"{}") if len(posts) == 2 else Answer(200, b"{}")
+
+    answer_by(stack, lost)
+    with contextlib.suppress(OperationFailed):
+        stack.up(alike(2, capacity_timeout="30s"))
+    assert posts[1] in stack.recorded()
+
+
+def test_what_is_made_while_one_waits_is_not_taken_for_its_own_by_a_later_run() -> None:
+    """It waits for capacity, is killed at its next create, and the next `up` names it alone, as
+    with `--target`."""
+    at, _ = _the_first_waits(death=None)
+    _, stack = _the_first_waits(death=Death(at, after_the_work=False))
+    assert len(stack.alive()) == 1
+    assert stack.alive() == stack.recorded()
+    stack.refresh()
+    (killed,) = {"box0", "box1"} - {record.name for record in stack.engine.state}
+
+    def create() -> str:
+        life, _ = stack.life(killed)
+        inputs, _ = life.check({}, {**SMALL, "wait_for": "none", OWNER: "owner"})
+        return life.create(inputs)[0]
+
+    assert stack.run(create) not in stack.recorded()
+
+
+def _the_first_waits(death: Death | None) -> tuple[int, Stack]:
+    """An up of two, of which the first is refused until the other stands. The number of the request
+    that makes it then."""
+    stack = account()
+    handle = stack.world.handle
+    posts: list[int] = []
+
+    def none_at_first(request: Request) -> Answer:
+        if (request.method, request.path) == ("POST", "/v2/instances"):
+            posts.append(stack.sent)
+            if len(posts) == 1:
+                return Answer(503, json.dumps({"detail": "none", "error": NO_CAPACITY}).encode())
+        return handle(request)
+
+    answer_by(stack, none_at_first)
+    stack.death = death
+    with contextlib.suppress(OperationFailed):
+        stack.up(alike(2, capacity_timeout="10m", wait_for="none"))
+    stack.death = None
+    return posts[-1], stack

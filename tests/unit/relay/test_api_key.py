@@ -247,6 +247,16 @@ class TestANameThatIsTaken:
         assert stack.alive() == set(theirs)
         assert stack.world.store.table(ApiKey)[theirs[0]].status == "active"
 
+    def test_what_a_late_list_shows_of_before_the_create_is_named_and_not_touched(self) -> None:
+        stack = account("ApiKey", list_lag_seconds=15.0)
+        theirs = stack.world.call("POST", "/v2/customer/keys", CHOSEN).json()["key_id"]
+        stack.scheduler.clock.advance(3)
+        stack.world.faults.status(502, "POST", "/keys$", times=1)
+        with pytest.raises(OperationFailed, match=rf"exists already \({theirs}\)"):
+            stack.up(key(**CHOSEN))
+        assert stack.alive() == {theirs}
+        assert stack.world.store.table(ApiKey)[theirs].status == "active"
+
     def test_so_is_what_a_killed_create_of_a_name_of_our_own_made(self) -> None:
         stack = account("ApiKey", list_lag_seconds=15.0)
         self.kill(stack, GENERATED)

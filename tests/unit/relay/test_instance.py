@@ -311,6 +311,23 @@ class TestAfterACrash:
         assert stack.record().id != theirs
         assert stack.alive() == {stack.record().id, theirs}
 
+    def test_what_a_create_that_was_sent_again_after_a_lost_answer_made_is_found(self) -> None:
+        undisturbed, stack = account(), account()
+        for each in (undisturbed, stack):
+            each.world.faults.status(502, "POST", "/instances$", times=1)
+        undisturbed.up(instance())
+        methods = [entry.method for entry in undisturbed.world.log.entries]
+        assert methods.count("POST") == 2
+        again = len(methods) - methods[::-1].index("POST")
+        stack.death = Death(again, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(instance())
+        stack.death = None
+        (left,) = stack.alive()
+        stack.scheduler.clock.advance(5)
+        stack.up(instance())
+        assert stack.alive() == stack.recorded() == {left}
+
     def test_without_a_webhook_another_machine_warns_and_leaves_it_alone(self) -> None:
         stack = account()
         left = die_after_the_create(stack, instance())
