@@ -156,7 +156,7 @@ class AlikeMaker(Maker):
             f"the {kind.noun} {called(kind, row)} is taken for what {which}, since it is just like "
             f"that and came up then; if it is another stack's, take this resource out of this "
             f"one's state with `pulumi state delete`, and change an input, such as "
-            f"{kind.telling_apart}, which tells the two apart"
+            f"{kind.anew}, which tells the two apart"
         )
 
     def _tell_of_undeclared(self, resource_id: str) -> None:
@@ -172,10 +172,10 @@ class AlikeMaker(Maker):
         known |= journal.named(kind.token) - {str(note.made) for note in notes}
         for row in self._rows(self._began).values():
             one = (kind.token, str(row["id"]))
-            if row["id"] in known or one in history.told or not kind.lives(row):
+            if row["id"] in known or one in history.said_to_be_left or not kind.lives(row):
                 continue
             if any(self._may_be_of(row, note) for note in notes) and not self._is_of_now(row):
-                history.told.add(one)
+                history.said_to_be_left.add(one)
                 self._call.warn(cut_off(kind, row, declared=False))
 
     def _is_of_now(self, row: Row) -> bool:

@@ -184,11 +184,10 @@ class Kind:
     adopted_by: ClassVar[str] = "name"
     """The input by which `adopt` knows what to take over, where the kind has `adopt`."""
     anew: ClassVar[str | None] = "name"
-    """The input to change for a new one in its place; None: every input changes in place."""
+    """The input to change for a new one in its place, which tells it from those alike; None: every
+    input changes in place."""
     key_advice: ClassVar[str | None] = None
     """What to do where it cannot be told which API key has made a thing."""
-    telling_apart: ClassVar[str | None] = None
-    """An input by which those alike are told apart at the API."""
     freed_by: ClassVar[str] = "free it there"
     """What lets go of one that something else holds, so that it can be deleted."""
     shown_once: ClassVar[bool] = False

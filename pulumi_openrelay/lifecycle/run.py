@@ -204,9 +204,11 @@ class Lifecycle:
         served = found == "adopted" or (found is not None and kind.may_have_served(row))
         outputs = {**inputs, MADE: mark, READY: False, SERVED: served}
         outputs[WAS] = maker.ids_before(remote.id)
-        told = self.record.facts(row)
-        changing = self._unlike(told, inputs) if found else self._not_in_create(inputs)
+        told: Bag = {}
+        changing: set[str] = set()
         try:
+            told = self.record.facts(row)
+            changing = self._unlike(told, inputs) if found else self._not_in_create(inputs)
             own = own or (found == "own" and maker.is_own(row))
             outputs |= {**told, **self._whose()}
             if "adopted" in kind.fields:

@@ -14,6 +14,7 @@ from ..api.pages import read_all
 from ..errors import Forbidden, Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
 from .declare import Listed, Row
 from .journal import Journal, NoteFiles
+from .remote import CATALOG_SECONDS
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 GATHER_SECONDS = 0.02
 FRESH_SECONDS = 30.0
 """How old a list may be that a refresh reads from."""
-TELLING_SECONDS = 5.0
-"""For how long a refresh asks again for another list, which it can do without. A read that is under
-way then is waited for."""
 
 Rows = dict[str, dict[str, Any]]
 
@@ -142,7 +140,7 @@ class Session:
     def _tell(self, kind: Kind, caller: Caller) -> Mapping[str, Row]:
         assert kind.told_by is not None  # noqa: S101 - nobody asks for it otherwise
         since, deadline = self.read_since(caller), caller.deadline
-        caller.deadline = min(deadline, caller.now() + TELLING_SECONDS)
+        caller.deadline = min(deadline, caller.now() + CATALOG_SECONDS)
         try:
             others, _ = self.rows(caller, kind.told_by.listed, since)
         except Interrupted:
@@ -261,7 +259,7 @@ class History:
         self.recorded_beside: set[tuple[str, str]] = set()
         """What was made in place of what this operation has ended, by kind and id: its own delete
         is to come, and where none does, the end of the stack tells of it."""
-        self.told: set[tuple[str, str]] = set()
+        self.said_to_be_left: set[tuple[str, str]] = set()
         """What this operation has said to be perhaps left by creates of resources that the program
         does not declare any more, by kind and id."""
         self.made: set[str] = set()

@@ -155,7 +155,6 @@ class InstanceKind(Kind, resource=Instance):
         "set relay:customerToken, which tells whose keys are whose, import it with "
         "`pulumi-openrelay import` if it is this resource's, or end it if nobody needs it"
     )
-    telling_apart = "webhook_url"
     catalog = (CATALOG,)
     create_seconds = 1800.0
     delete_seconds = 1800.0

@@ -135,7 +135,7 @@ def _ask(
     ask = partial(client.request, method, to.api_url + path, json=body)
     try:
         for pause in () if method == "POST" else PAUSES:
-            with suppress(httpx.TransportError):
+            with suppress(httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError):
                 answer = ask()
                 if answer.status_code not in PASSING:
                     return answer

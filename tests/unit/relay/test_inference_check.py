@@ -297,6 +297,16 @@ class TestATaskInPlaceOfAnAnswer:
         assert promised(answer) == address
 
 
+def cut_off() -> Stack:
+    """A check that was killed once its question was answered, and billed."""
+    stack = account()
+    stack.death = Death(2, after_the_work=True)
+    with pytest.raises(OperationFailed):
+        stack.up(check(IMAGE))
+    stack.death = None
+    return stack
+
+
 class TestBilledOnce:
     @pytest.mark.parametrize("how", ["lose_answer", "error_after_work", "drop"])
     def test_where_the_route_takes_a_key_a_lost_answer_is_asked_for_again(self, how: str) -> None:
@@ -322,11 +332,7 @@ class TestBilledOnce:
     def test_an_attempt_that_sends_nothing_forgets_no_earlier_one(
         self, error: OpenRelayError
     ) -> None:
-        stack = account()
-        stack.death = Death(2, after_the_work=True)
-        with pytest.raises(OperationFailed):
-            stack.up(check(IMAGE))
-        stack.death = None
+        stack = cut_off()
         handle = stack.world.handle
 
         def away(request: Request) -> Answer:
@@ -345,11 +351,7 @@ class TestBilledOnce:
     def test_a_refusal_that_is_not_of_the_question_forgets_no_earlier_attempt(
         self, status: int
     ) -> None:
-        stack = account()
-        stack.death = Death(2, after_the_work=True)
-        with pytest.raises(OperationFailed):
-            stack.up(check(IMAGE))
-        stack.death = None
+        stack = cut_off()
         fault = stack.world.faults.status(status, "POST", ".", times=None)
         with pytest.raises(OperationFailed, match="has not passed"):
             stack.up(check(IMAGE))
