@@ -200,6 +200,14 @@ def test_a_forge_that_is_away_is_one_sentence(caplog: pytest.LogCaptureFixture) 
     assert TOKEN not in caplog.text
 
 
+def test_an_address_that_no_request_can_go_to_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pulumi_openrelay.review.post.PAUSES", (float("inf"),))
+    with pytest.raises(NotPosted, match=r"^github cannot be reached: UnsupportedProtocol$"):
+        comment(FakeForge("github", url="ftp://forge.example.com"), "text")
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "localhost:9", "http://[::"])
 def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
     with pytest.raises(NotPosted, match=r"^github cannot be reached: "):
