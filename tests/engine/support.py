@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -57,6 +60,21 @@ def cli_directory() -> str:
         check=True,
     )
     return script.stdout.strip().splitlines()[-1]
+
+
+@cache
+def _new_stacks() -> Path:
+    """A folder for what `pulumi stack init` has left, by the stack's name."""
+    folder = tempfile.mkdtemp(prefix="stacks-")
+    atexit.register(shutil.rmtree, folder)
+    return Path(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    elif source.exists():
+        shutil.copy(source, target)
 
 
 def running(variable: str) -> dict[int, str]:
@@ -216,7 +234,19 @@ class Stack:
         self.environment.pop("PULUMI_ACCESS_TOKEN", None)
         models = self.cloud.world.call("GET", "/v1/gpu-models").json()
         self.gpu = next(model["id"] for model in models if model["name"] == "RTX 4090")
-        self.run("stack", "init", self.name)
+        self._init()
+
+    def _init(self) -> None:
+        """Have a new stack: a copy of the first, because the command takes its time."""
+        parts = ("backend", f"Pulumi.{self.name}.yaml")
+        kept = _new_stacks() / self.name
+        if not kept.exists():
+            self.run("stack", "init", self.name)
+            kept.mkdir()
+            for part in parts:
+                _copy(self.folder / part, kept / part)
+        for part in parts:
+            _copy(kept / part, self.folder / part)
 
     def write(self, program: str) -> None:
         """The program that the next command runs, after a common beginning."""

@@ -167,7 +167,7 @@ def test_a_destroy_says_what_an_interrupted_update_has_left(
     org = cloud.world.first_organization.id
     body = {"name": name, "sshKeyIds": [key], "resourceSize": "small"}
     lost = cloud.world.call("POST", f"/v1/orgs/{org}/vms/create", body).json()["id"]
-    stack.run("state", "delete", stack.resources()["laptop"]["urn"], "--yes")
+    stack.run("state", "delete", stack.resources()["laptop"]["urn"], "--yes", "--stack", "dev")
 
     destroyed = stack.destroy()
 
