@@ -4,8 +4,8 @@ A stack with one resource is made and destroyed, or changed and replaced, over a
 these is killed at its first request, the next time at its second, and so on, until it outlasts the
 kill; and after every kill the same command is run again. `make test` does so to OpenRelay's
 machines and clusters, and to Relay's where a second one would do harm, at the requests that change
-something. Where none is made, the deaths take turns there; `make soak` (OPENRELAY_SOAK=1) does so to
-every kind of both services, with every death at every request.
+something, where the deaths take turns unless one is made; `make soak` (OPENRELAY_SOAK=1) to every
+kind of both services, with every death at every request.
 
 The CLI, the engine and the plugin are the real ones. The program alone is not started by the CLI
 but forked off a process that has imported all it needs: it would take half of the time.
