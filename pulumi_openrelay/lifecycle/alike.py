@@ -23,7 +23,7 @@ from .unrecorded import TELLING_SECONDS, called, carries_anothers, cut_off
 if TYPE_CHECKING:
     from threading import Event
 
-    from .declare import Row
+    from .declare import AlikeKind, Row
     from .journal import Note
     from .remote import Patience
 
@@ -36,6 +36,7 @@ class AlikeMaker(Maker):
 
     _sent = 0
     _turn: Event | None = None
+    _kind: AlikeKind
 
     def find_or_make(self) -> tuple[Row, str | None]:
         history, likeness = self._session.history, self._kind.likeness(self._inputs)
@@ -99,10 +100,7 @@ class AlikeMaker(Maker):
         came = [*self._new_twins(), *self._new_unmarked(resource_id)] if doubted else []
         for row in came:
             if row["id"] != resource_id and not self._is_another_keys(row):
-                self._call.warn(
-                    f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
-                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
-                )
+                self._warn_of_second(resource_id, row)
 
     def _left_by(self, note: Note) -> Row | None:
         """What the create made that the note is about, if it did.
@@ -135,13 +133,13 @@ class AlikeMaker(Maker):
         if note.made is None and kept is None:
             self._warn_of(note, self._rows(self._call.now()), set())
 
-    def _may_be_of(self, row: Row, note: Note) -> bool:
+    def _may_be_unrecorded(self, row: Row, note: Note) -> bool:
         anothers = self._is_another_keys(row) or carries_anothers(self._kind, row, note)
-        return self._came_of(note, row) and not anothers
+        return self._may_be_of(note, row) and not anothers
 
     def _may_be_taken_for(self, note: Note, row: Row) -> bool:
         """Whether it may be gone on with as what the create made that the note is about."""
-        if not self._came_of(note, row):
+        if not self._may_be_of(note, row):
             return False
         made = self._remote(row["id"]).made_at(row)
         return note.lost is None or made is None or made <= note.lost + SETTLE_SECONDS
@@ -174,7 +172,8 @@ class AlikeMaker(Maker):
             one = (kind.token, str(row["id"]))
             if row["id"] in known or one in history.said_to_be_left or not kind.lives(row):
                 continue
-            if any(self._may_be_of(row, note) for note in notes) and not self._is_of_now(row):
+            possible = any(self._may_be_unrecorded(row, note) for note in notes)
+            if possible and not self._is_of_now(row):
                 history.said_to_be_left.add(one)
                 self._call.warn(cut_off(kind, row, declared=False))
 
@@ -230,7 +229,7 @@ class AlikeMaker(Maker):
     def _new_twins(self) -> list[Row]:
         # A list that lagged behind before the create shows strangers' as new afterwards.
         rows = self._rows(self._call.now()).values()
-        return self._fitting([row for row in rows if self._came_of(self._note, row)])
+        return self._fitting([row for row in rows if self._may_be_of(self._note, row)])
 
     def _new_unmarked(self, resource_id: str) -> list[Row]:
         """What came up that fits but for its name, where the API tells the name of none: it may
@@ -247,7 +246,7 @@ class AlikeMaker(Maker):
             and kind.called(row) is None
             and kind.is_of_use(row)
             and kind.fits(row, self._inputs)
-            and self._came_of(self._note, row)
+            and self._may_be_of(self._note, row)
         ]
 
     def _fitting(self, rows: Iterable[Row]) -> list[Row]:
@@ -314,7 +313,7 @@ class AlikeMaker(Maker):
     def _warn_of_alikes(self) -> None:
         notes = self._notes_of_others()
         for row in self._fitting(self._rows(self._began).values()):
-            if row["id"] in (self._was or ()) or any(self._came_of(note, row) for note in notes):
+            if row["id"] in (self._was or ()) or any(self._may_be_of(note, row) for note in notes):
                 # It is still to be deleted, or another resource of this stack looks after it; what
                 # none does is told in the end.
                 continue

@@ -123,14 +123,14 @@ class Attempts:
             return True
         if note is None or note.recorded or noted:
             return noted
-        return self._came_of(replace(note, made=None), row)
+        return self._may_be_of(replace(note, made=None), row)
 
     def is_own(self, row: Row) -> bool:
         """Whether it is certain that attempts at this resource have made it, just now, and that no
         state has recorded it."""
         return self._was_never_recorded(row) and self._is_young(row)
 
-    def _came_of(self, note: Note, row: Row) -> bool:
+    def _may_be_of(self, note: Note, row: Row) -> bool:
         """Whether the create that the note is about may have made it."""
         return may_be_of(self._remote(row["id"]), row, note)
 

@@ -161,8 +161,6 @@ class Kind:
     tells: ClassVar[str | None] = None
     """A key that every detail has, without which an answer is none; None: where a row has its id,
     which a setting of the account has not."""
-    asks_apart: ClassVar[bool] = False
-    """True where `actual` needs the id alone, so that a refresh asks while others read the list."""
     told_by: ClassVar[Telling | None] = None
     """Another list that may tell what `actual` asks for; None: none does."""
     states: ClassVar[States | None] = None
@@ -186,8 +184,6 @@ class Kind:
     anew: ClassVar[str | None] = "name"
     """The input to change for a new one in its place, which tells it from those alike; None: every
     input changes in place."""
-    key_advice: ClassVar[str | None] = None
-    """What to do where it cannot be told which API key has made a thing."""
     freed_by: ClassVar[str] = "free it there"
     """What lets go of one that something else holds, so that it can be deleted."""
     shown_once: ClassVar[bool] = False
@@ -330,23 +326,17 @@ class Kind:
     def of_an_organization(self) -> bool:
         """Whether the API shows it to the keys of one organization alone: to any other it is as if
         it were not there."""
-        return not (self.singleton or self.acts) and "{org}" in self.listed.path
+        return not self.singleton and "{org}" in self.listed.path
 
     @property
     def elsewhere(self) -> str | None:
         """What one does that is another account's than the key's, where the API cannot tell that
         from one that is gone, and it matters; None where it does not."""
-        if self.of_an_organization or self.singleton or self.acts:
+        if self.of_an_organization:
             return None
         if self.bills:
             return "goes on billing"
         return "can still be used" if self.shown_once else None
-
-    @property
-    def noted(self) -> bool:
-        """Whether each create is noted on this machine before it is sent: after a crash nothing
-        else tells that it was, or how a setting was before."""
-        return not self.acts
 
     @property
     def name_key(self) -> str:
@@ -357,15 +347,6 @@ class Kind:
         """That name, as a row tells it."""
         name = row.get("name")
         return name if isinstance(name, str) else None
-
-    def nameless(self, inputs: Inputs) -> bool:
-        """Whether nothing of what these inputs make can carry a name."""
-        del inputs
-        return False
-
-    def tells_name(self, row: Row) -> bool:
-        """Whether a row tells what would carry the name, be it there or not."""
-        return self.called(row) is not None
 
     def replacing(self, inputs: Inputs) -> dict[str, Any]:
         """The inputs that force a replacement, where they are given, in a form that is equal where
@@ -385,25 +366,6 @@ class Kind:
     def looks_like(self, row: Row, look: Mapping[str, Any]) -> bool:
         """Whether a row may be of what has this look: what it does not tell fits anything."""
         return all(row.get(name) in (None, value) for name, value in look.items())
-
-    def fits(self, row: Row, inputs: Inputs) -> bool:
-        """Whether a row is, in everything but its name, what these inputs describe."""
-        return self.looks_like(row, self.look(inputs))
-
-    def likeness(self, inputs: Inputs) -> str:
-        """The same for all that could be taken for each other: those are made one at a time."""
-        del inputs
-        return self.token
-
-    def key_of(self, row: Row) -> str | None:
-        """The id of the API key that made it, None where a row does not tell."""
-        del row
-        return None
-
-    def my_key(self, session: Session, caller: Caller) -> str | None:
-        """The id of the API key that this run makes things with, None where nobody tells."""
-        del session, caller
-        return None
 
     def kept(self, old: Row) -> str | None:
         """Why it must never be changed or deleted, None where it may be.
@@ -496,6 +458,42 @@ class Kind:
         """The names of what stands in the way of deleting it, where the list tells."""
         del row
         return []
+
+
+class AlikeKind(Kind):
+    """One whose row may tell no name: its likeness, and what existed before, tell which it is."""
+
+    alike = True
+    key_advice: ClassVar[str | None] = None
+    """What to do where it cannot be told which API key has made a thing."""
+
+    def nameless(self, inputs: Inputs) -> bool:
+        """Whether nothing of what these inputs make can carry a name."""
+        del inputs
+        return False
+
+    def tells_name(self, row: Row) -> bool:
+        """Whether a row tells what would carry the name, be it there or not."""
+        return self.called(row) is not None
+
+    def fits(self, row: Row, inputs: Inputs) -> bool:
+        """Whether a row is, in everything but its name, what these inputs describe."""
+        return self.looks_like(row, self.look(inputs))
+
+    def likeness(self, inputs: Inputs) -> str:
+        """The same for all that could be taken for each other: those are made one at a time."""
+        del inputs
+        return self.token
+
+    def key_of(self, row: Row) -> str | None:
+        """The id of the API key that made it, None where a row does not tell."""
+        del row
+        return None
+
+    def my_key(self, session: Session, caller: Caller) -> str | None:
+        """The id of the API key that this run makes things with, None where nobody tells."""
+        del session, caller
+        return None
 
 
 def facts(kind: Kind, row: Row) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from ..errors import OpenRelayError
 from . import sentences
 from .diff import STATUS
 from .fields import ORGANIZATION
-from .remote import CATALOG_SECONDS, KEPT_ADVICE, condition
+from .remote import KEPT_ADVICE, condition
 from .sentences import Failed
+from .session import OPTIONAL_SECONDS
 from .unknown import has_unknown
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Guard:
     def refuse_to_replace_foreign(self, resource_id: str, outputs: Bag) -> None:
         """Raise Failed where the old one could not be ended. Where the API cannot be asked whose
         the key is, the delete will tell."""
-        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        self.call.deadline = self.call.now() + OPTIONAL_SECONDS
         error = None
         with suppress(OpenRelayError):
             error = self._foreign(outputs)

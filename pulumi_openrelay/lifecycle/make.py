@@ -207,10 +207,13 @@ class Maker(Attempts):
             if self._has_my_name(row):
                 self._end(row["id"])
             else:
-                self._call.warn(
-                    f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
-                    f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
-                )
+                self._warn_of_second(resource_id, row)
+
+    def _warn_of_second(self, resource_id: str, row: Row) -> None:
+        self._call.warn(
+            f"a second {self._kind.noun} just like {resource_id} came up, which a lost "
+            f"answer may have made: {self._with_rate(row)}; end it if nobody needs it"
+        )
 
     def end_strays(self, resource_id: str) -> None:
         """End what this resource has made beside the one that it is now; looks at the list as it
@@ -242,11 +245,13 @@ class Maker(Attempts):
             row = self._named(made)  # a list that lags behind does not show it
             rows = rows if row is None else {**rows, made: dict(row)}
         for row in rows.values():
-            if row["id"] not in not_it and self._kind.lives(row) and self._may_be_of(row, note):
+            if row["id"] in not_it or not self._kind.lives(row):
+                continue
+            if self._may_be_unrecorded(row, note):
                 self._told.add(row["id"])
                 self._call.warn(cut_off(self._kind, row))
 
-    def _may_be_of(self, row: Row, note: Note) -> bool:
+    def _may_be_unrecorded(self, row: Row, note: Note) -> bool:
         return may_be_unrecorded(self._remote(row["id"]), row, note)
 
     def _others(self) -> set[str | None]:

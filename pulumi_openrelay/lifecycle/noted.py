@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ..errors import OpenRelayError
 from . import naming
 from .fields import LEFT, ORGANIZATION, OWNER
-from .remote import CATALOG_SECONDS, SETTLE_SECONDS, Remote
+from .remote import SETTLE_SECONDS, Remote
+from .session import OPTIONAL_SECONDS
 from .unrecorded import LATEST_SECONDS, called, may_be_unrecorded
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ class Noted:
 
     def _note(self, outputs: Bag) -> Note | None:
         """What this machine knows of a create of this resource that may not be recorded."""
-        if not self._kind.noted:
-            return None
         note = self._session.journal.read(str(outputs.get(OWNER)), self._call.urn)
         return None if note is None or note.is_anothers(outputs.get(ORGANIZATION)) else note
 
@@ -91,7 +90,7 @@ class Noted:
         tells that the program gave, or likeness; None where that cannot be told yet."""
         kind, call = self._kind, self._call
         prefix = naming.prefix(str(outputs.get(OWNER)), call.urn, call.name)
-        call.deadline = call.now() + CATALOG_SECONDS
+        call.deadline = call.now() + OPTIONAL_SECONDS
         try:
             rows = self._session.rows(call, kind.listed, self._session.read_since(call))[0]
         except OpenRelayError:

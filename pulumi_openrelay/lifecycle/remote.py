@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 NOT_NOW = (AnswerLost, RateLimited, ServerError, Unreachable)
 """Failures of one look that say nothing about the machine: the next look may succeed."""
 
-CATALOG_SECONDS = 5.0
-"""For how long a call that changes nothing asks again for what it can do without. A read that is
-under way then is waited for."""
 SETTLE_SECONDS = 20.0
 """How long an API may go on showing the state from before a request, or not show a new thing."""
 

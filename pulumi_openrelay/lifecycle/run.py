@@ -54,9 +54,9 @@ from .guard import Guard
 from .make import Maker
 from .noted import Noted
 from .record import Bag, Record, without_none
-from .remote import CATALOG_SECONDS, Remote, condition, describe, gone
+from .remote import Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
-from .session import Answer
+from .session import OPTIONAL_SECONDS, Answer
 from .unknown import has_unknown
 
 if TYPE_CHECKING:
@@ -431,7 +431,7 @@ class Lifecycle:
         told = {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
         if not priced_anew and not needs_offer:
             return [], told
-        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        self.call.deadline = self.call.now() + OPTIONAL_SECONDS
         catalog = self.session.offers(self.call, self.kind.catalog)
         known = {name: value for name, value in inputs.items() if not has_unknown(value)}
 
@@ -452,7 +452,7 @@ class Lifecycle:
         """Why one that must be gone before its replacement is made cannot go."""
         if not self.kind.deletes_first(olds, news):
             return []
-        self.call.deadline = self.call.now() + CATALOG_SECONDS
+        self.call.deadline = self.call.now() + OPTIONAL_SECONDS
         remote = Remote(self.session, self.kind, self.call, resource_id, new=news)
         try:
             names = self.kind.blockers(remote.listed(self.call.now()) or {})
@@ -657,7 +657,7 @@ class Lifecycle:
         try:
             if kind.is_told(remote.old):
                 self.session.begin_told(self.call, kind, since)
-            elif kind.asks_apart:
+            elif kind.told_by is not None:
                 self.session.begin_rows(self.call, kind.listed, since)
                 return kind.actual(remote)
         except Interrupted:

@@ -14,7 +14,6 @@ from ..api.pages import read_all
 from ..errors import Forbidden, Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
 from .declare import Listed, Row
 from .journal import Journal, NoteFiles
-from .remote import CATALOG_SECONDS
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from .declare import Kind
 
 GATHER_SECONDS = 0.02
+OPTIONAL_SECONDS = 5.0
+"""For how long what one can do without is asked for again. A read that is under way then is waited
+for."""
 FRESH_SECONDS = 30.0
 """How old a list may be that a refresh reads from."""
 
@@ -140,7 +142,7 @@ class Session:
     def _tell(self, kind: Kind, caller: Caller) -> Mapping[str, Row]:
         assert kind.told_by is not None  # noqa: S101 - nobody asks for it otherwise
         since, deadline = self.read_since(caller), caller.deadline
-        caller.deadline = min(deadline, caller.now() + CATALOG_SECONDS)
+        caller.deadline = min(deadline, caller.now() + OPTIONAL_SECONDS)
         try:
             others, _ = self.rows(caller, kind.told_by.listed, since)
         except Interrupted:

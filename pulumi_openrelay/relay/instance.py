@@ -10,7 +10,7 @@ import pulumi
 
 from ..api.pages import Pages
 from ..errors import Interrupted, OpenRelayError
-from ..lifecycle.declare import Catalog, Create, Delete, Inputs, Kind, Listed, Row, States
+from ..lifecycle.declare import AlikeKind, Catalog, Create, Delete, Inputs, Listed, Row, States
 from ..lifecycle.fields import NAME, In, Out, output, replaces, setting
 from ..lifecycle.url import not_a_url
 from ..resources.machine import Machine
@@ -123,7 +123,7 @@ class Instance(Machine, module="relay", name="Instance"):
     """The API key that rented it."""
 
 
-class InstanceKind(Kind, resource=Instance):
+class InstanceKind(AlikeKind, resource=Instance):
     noun = "instance"
     listed = Listed(
         "/v2/instances",
@@ -149,7 +149,6 @@ class InstanceKind(Kind, resource=Instance):
     )
     bills = True
     priced_by = frozenset({"prescription", "service_mode", "billing_mode"})
-    alike = True
     anew = "webhook_url"
     key_advice = (
         "set relay:customerToken, which tells whose keys are whose, import it with "

@@ -297,7 +297,6 @@ class VmKind(MachineKind, resource=Vm):
     listed = Listed("/v1/orgs/{org}/vms", pages=Pages(null=True), query=(("activeOnly", "true"),))
     create = Create("/v1/orgs/{org}/vms/create", idempotent=True)
     detail = "/v1/vms/{id}/detail"
-    asks_apart = True
     told_by = Telling(SSH_KEYS, of=_has_one_key, tell=_only_keys)
     delete = Delete("POST", "/v1/vms/{id}/terminate")
 

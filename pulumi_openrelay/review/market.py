@@ -109,7 +109,7 @@ def accounts(plan: Plan, get: Callable[[str], Any]) -> dict[str, Account]:
 
 def _path(kind: Kind) -> str:
     """Where one is asked for; empty for what is only done."""
-    return "" if kind.acts else kind.detail or kind.listed.path
+    return kind.detail or kind.listed.path
 
 
 def _account(service: Service, get: Callable[[str], Any], *, manages: bool) -> Account:

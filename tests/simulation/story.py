@@ -19,7 +19,7 @@ from pulumi_openrelay.config import Settings
 from pulumi_openrelay.emulator import World
 from pulumi_openrelay.emulator.inference_states import Cluster
 from pulumi_openrelay.emulator.vm_states import Vm
-from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS, Kind
+from pulumi_openrelay.lifecycle.declare import ACTIONS, KINDS, AlikeKind, Kind
 from pulumi_openrelay.lifecycle.session import Session
 
 from .engine import Declared, Engine, OperationFailed, Program, Ref
@@ -228,7 +228,7 @@ class Story:
         made = [
             name
             for name, one in program.items()
-            if not _of(one).singleton and not _of(one).nameless(one.inputs)
+            if not _of(one).singleton and not _is_nameless(one)
         ]
         if target is None and engine.state and made and rng.random() < 0.2:
             target = rng.choice(made)
@@ -587,6 +587,11 @@ class Story:
 
 def _of(declared: Declared) -> Kind:
     return (KINDS | ACTIONS)[declared.kind]
+
+
+def _is_nameless(declared: Declared) -> bool:
+    kind = _of(declared)
+    return isinstance(kind, AlikeKind) and kind.nameless(declared.inputs)
 
 
 def _unprotected(declared: Declared) -> Declared:
