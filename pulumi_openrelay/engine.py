@@ -33,6 +33,7 @@ from pulumi.runtime import rpc
 from . import bags
 from .errors import Interrupted
 from .lifecycle.unknown import UNKNOWN, Unknown
+from .urn import name_of
 
 CALLS_AT_ONCE = 1024
 """The engine's `--parallel` decides how many calls there are; we must not be the ones who limit
@@ -58,7 +59,7 @@ class EngineCall:
         self._names = names
         self.deadline = math.inf
         self.urn: str = getattr(request, "urn", "") or ""
-        self.name: str = self.urn.rsplit("::", 1)[-1]
+        self.name: str = name_of(self.urn)
         self.timeout: float = float(getattr(request, "timeout", 0.0) or 0.0)
         if servicer is not None:
             _listen_for_cancel(type(servicer))

@@ -25,6 +25,7 @@ from ..lifecycle.service import DYNAMIC, SERVICES, Service
 from ..lifecycle.session import Session
 from ..lifecycle.unrecorded import called, may_be_unrecorded
 from ..review.preview import NO_PROJECT, NO_PULUMI, is_project
+from ..urn import name_of
 from .console import configured, console, one_sentence
 from .judging import Judging
 
@@ -107,7 +108,7 @@ def _refuse_foreign(session: Session, resources: Iterable[Mapping[str, Any]]) ->
         foreign = session.foreign(console(), recorded) if recorded is not None else None
         if foreign is not None:
             token = str(resource["type"]).removeprefix(DYNAMIC)
-            name = str(resource["urn"]).rsplit("::", 1)[-1]
+            name = name_of(str(resource["urn"]))
             holds = "nothing was looked for"
             said = sentence(KINDS[token].noun, name, foreign.what, holds, foreign.advice)
             raise Failed(said)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..api.client import Client, Request
 from ..api.pages import read_all
 from ..errors import Forbidden, Interrupted, Misconfigured, NotFound, OpenRelayError, Unauthorized
+from ..urn import type_of
 from .declare import Listed, Row
 from .journal import Journal, NoteFiles
 from .shared import Shared
@@ -313,7 +314,7 @@ class History:
     def declared(self, urn: str) -> set[str]:
         """The URNs of this one's type that the program declares, as far as it has come."""
         with self._lock:
-            return {one for one in self._declared if _type(one) == _type(urn)}
+            return {one for one in self._declared if type_of(one) == type_of(urn)}
 
     def refer(self, urn: str, resource_id: str) -> None:
         """The program reads this one, and does not own it."""
@@ -406,9 +407,4 @@ class History:
 
 def _of_the_same_type(urn: str, ids: Mapping[str, str]) -> set[str]:
     """The ids of resources of this one's type: two types may use the same id."""
-    return {one for other, one in ids.items() if _type(other) == _type(urn)}
-
-
-def _type(urn: str) -> str:
-    """`…::parent$type::name`; a parent does not matter."""
-    return urn.rpartition("::")[0].rpartition("::")[2].rpartition("$")[2]
+    return {one for other, one in ids.items() if type_of(other) == type_of(urn)}

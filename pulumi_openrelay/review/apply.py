@@ -27,6 +27,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ..lifecycle.service import SERVICES
+from ..urn import name_of, type_of
 from . import events
 from .findings import Verdict
 from .market import Account
@@ -130,7 +131,7 @@ def _comparable(reviewed: Reviewed, now: Review) -> None:
     """Raises Refused where either review has a secret input without a fingerprint."""
     unseen = sorted(
         {
-            urn.rsplit("::", 1)[-1]
+            name_of(urn)
             for secrets in (reviewed.secrets, now.secrets)
             for urn, prints in secrets.items()
             if not all(prints.values())
@@ -171,7 +172,7 @@ def carry_out(
             "review again to see what there is by now"
         )
     if left:
-        names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in left))
+        names = ", ".join(sorted(name_of(urn) for urn in left))
         show(f"note: left as they are, though the review has them change: {names}")
 
 
@@ -217,7 +218,7 @@ def _other_secrets(
 ) -> str:
     """The first few secret inputs with another value, as one clause; empty where there is none."""
     differing = sorted(
-        f"{name} of {urn.rsplit('::', 1)[-1]}"
+        f"{name} of {name_of(urn)}"
         for urn, prints in after.items()
         for name, each in prints.items()
         if urn in before and before[urn].get(name) != each
@@ -230,9 +231,9 @@ def _unlike(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """The first few resources with another action, as one clause; empty where there is none. This
     package's own record of the stack is told of where nothing else differs."""
     differing = {urn for urn in {*before, *after} if before.get(urn) != after.get(urn)}
-    own = {urn for urn in differing if f"::{OWNER}::" in urn}
+    own = {urn for urn in differing if type_of(urn) == OWNER}
     said = sorted(
-        f"{'the record of the stack itself' if urn in own else urn.rsplit('::', 1)[-1]} "
+        f"{'the record of the stack itself' if urn in own else name_of(urn)} "
         f"({_was(before, after, urn)}, now {after.get(urn, 'same')})"
         for urn in differing - own or own
     )

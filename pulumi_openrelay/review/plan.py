@@ -14,6 +14,7 @@ import pulumi_openrelay.relay  # noqa: F401 - registers its kinds
 
 from ..lifecycle.declare import KINDS, Kind
 from ..lifecycle.service import DYNAMIC, OPENRELAY
+from ..urn import name_of
 
 OWNER = f"{DYNAMIC}openrelay:Owner"
 
@@ -93,7 +94,7 @@ class Step:
     @property
     def name(self) -> str:
         """The resource's name in the program."""
-        return self.urn.rsplit("::", 1)[-1]
+        return name_of(self.urn)
 
     @property
     def noun(self) -> str:
@@ -236,7 +237,7 @@ def forget(plan: Plan, deleted_with: Mapping[tuple[str, str], str]) -> Plan:
         urn = deleted_with.get((step.type, before.id), "") if before else ""
         if before is None or not step.ends_something or urn not in ended:
             return step
-        return replace(step, before=replace(before, forgotten_with=urn.rsplit("::", 1)[-1]))
+        return replace(step, before=replace(before, forgotten_with=name_of(urn)))
 
     return replace(plan, steps=tuple(map(forgotten, plan.steps)))
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml  # type: ignore[import-untyped]
 
 from ..config import REVIEW_KEY, REVIEWED
+from ..urn import name_of
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
@@ -289,7 +290,7 @@ def sentence(told: Told) -> str:
         if "Traceback (most recent call last)" in message:
             return f"the program failed: {_cut(_raised(message))}"
         if error.urn and " has a problem: " in message:
-            name, problem = error.urn.rsplit("::", 1)[-1], message.split(" has a problem: ", 1)[1]
+            name, problem = name_of(error.urn), message.split(" has a problem: ", 1)[1]
             return f"an input is refused: {name}: {_cut(problem)}"
         return _cut(message)
     return _last_sentence(told.lines) or "the preview failed and did not say why"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ..policies import RULES
 from ..policies.message import PACK, USED_EXEMPTIONS, Kind, Message, Severity, parse
+from ..urn import name_of
 from .findings import Effect, Exemption, NotEvaluated, Reason
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read(
         urn = event.resource_urn or ""
         if "::pulumi:pulumi:Stack::" in urn:
             urn = ""
-        name, message = urn.rsplit("::", 1)[-1], _message(event, redact(event.message))
+        name, message = name_of(urn), _message(event, redact(event.message))
         rule = message.rule or event.policy_name
         if message.kind is Kind.USED_EXEMPTION:
             said.exemptions.append(Exemption(rule, name, message.text))

@@ -6,6 +6,8 @@ import threading
 import time
 from functools import partial
 
+import pytest
+
 from pulumi_openrelay.api.client import Client, Request
 from pulumi_openrelay.api.openrelay import OpenRelay
 from pulumi_openrelay.api.transport import WireAnswer, WireRequest
@@ -189,3 +191,16 @@ def test_what_a_thing_of_another_type_is_called_by_keeps_nothing_alive() -> None
     history.own(f"{vm}::renamed", "2", None)
     assert not history.let_go(f"{vm}::trainer", "1")
     assert history.let_go(f"{vm}::trainer", "2")
+
+
+@pytest.mark.parametrize(("old", "new"), [("web", "team::web"), ("team::web", "web")])
+def test_what_another_resource_has_now_is_kept_whatever_their_names_and_parents(
+    old: str, new: str
+) -> None:
+    """A name may hold what parts a URN."""
+    vm = "pulumi-python:dynamic/openrelay:Vm"
+    old, new = f"urn:pulumi:dev::p::{vm}::{old}", f"urn:pulumi:dev::p::my:c:Team${vm}::{new}"
+    history = History()
+    history.own(old, "1", None)
+    history.create(new, "1", "mark")
+    assert history.let_go(old, "1")
