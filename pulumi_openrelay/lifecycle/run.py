@@ -99,7 +99,10 @@ class Lifecycle:
         self.call.hide(olds, news)
         self.session.history.declare(self.call.urn, self.call.now())
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
-        inputs, problems = check(self.kind, {k: v for k, v in news.items() if k != OWNER})
+        # With `ignore_changes=["*"]` the engine gives all that is recorded, what this adds too.
+        known = {field.name for field in self.kind.fields.values() if field.is_input}
+        added = {n for n in olds.keys() & news.keys() - known if olds[n] == news[n]} | {OWNER}
+        inputs, problems = check(self.kind, {k: v for k, v in news.items() if k not in added})
         if not problems:
             try:
                 problems, foreseen = self._foresee(olds, inputs)
@@ -120,6 +123,8 @@ class Lifecycle:
                 inputs[key] = name
             if chosen is not None:
                 inputs[NAME] = chosen
+        elif NAME in added:
+            inputs[NAME] = news[NAME]
         return {**inputs, **hidden}, problems
 
     def diff(

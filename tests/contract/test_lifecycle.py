@@ -269,3 +269,20 @@ def test_a_setting_of_ours_changes_without_a_request(token: str, name: str) -> N
     stack.up(program(token))
     assert stack.asked == []
     assert name not in stack.record().inputs
+
+
+@pytest.mark.parametrize("token", THINGS)
+def test_what_ignores_all_changes_of_the_program_stays_as_it_is_recorded(token: str) -> None:
+    """With `ignore_changes=["*"]` the engine gives check all that is recorded, as the news."""
+    stack = Stack(token)
+    stack.up(program(token, least=True, name=None))
+    stack.refresh()
+
+    def again() -> tuple[Any, ...]:
+        life, _ = stack.life()
+        record = stack.record()
+        inputs, problems = life.check(dict(record.inputs), dict(record.inputs))
+        changes, _ = life.diff(record.id, record.inputs, record.outputs, inputs)
+        return problems, inputs == record.inputs, bool(changes)
+
+    assert stack.run(again) == ([], True, False)
