@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from ..api.pages import Pages
+from ..errors import Conflict
 from ..lifecycle.declare import Create, Delete, Inputs, Listed, in_place
 from ..lifecycle.fields import (
     In,
@@ -202,7 +203,17 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     @in_place("replica_count")
     def scale(self, cluster: Remote) -> None:
         body = {"replicaCount": cluster.new["replica_count"]}
-        cluster.send("POST", "/v1/clusters/{id}/scale", body, repeatable=True)
+        try:
+            cluster.send("POST", "/v1/clusters/{id}/scale", body, repeatable=True)
+        except Conflict as error:
+            # The API does not say in which states it scales: a preview refuses none.
+            stays = cluster.new.get("desired_state") == "stopped"
+            if stays and STATES.rests(str(cluster.seen.get("status"))):
+                error.advice = (
+                    'set desired_state="running" with replica_count, and "stopped" after it, or '
+                    "take the change back"
+                )
+            raise
 
     @in_place("desired_state")
     def halt(self, cluster: Remote) -> None:

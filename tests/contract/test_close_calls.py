@@ -409,6 +409,21 @@ def test_a_cluster_of_an_api_that_is_not_there_any_more_is_not_said_to_be_gone()
     assert "this organization" in said
 
 
+def test_a_cluster_that_does_not_scale_while_the_program_has_it_stopped_says_what_helps() -> None:
+    """No refresh and no further `pulumi up` of the same program would."""
+    stack = Stack(CLUSTER)
+    stack.up(program(CLUSTER, replica_count=1, desired_state="stopped"))
+    said = failure(stack, program(CLUSTER, desired_state="stopped", replica_count=3))
+    assert said is not None
+    assert said.endswith(
+        'set desired_state="running" with replica_count, and "stopped" after it, '
+        "or take the change back"
+    )
+    stack.up(program(CLUSTER, desired_state="running", replica_count=3))
+    stack.up(program(CLUSTER, desired_state="stopped", replica_count=3))
+    assert stack.record().outputs["replica_count"] == 3
+
+
 def test_a_killed_replacement_is_told_of_though_the_change_is_taken_back() -> None:
     stack, wanted = Stack(VM), program(VM, least=True)
     stack.up(wanted)
