@@ -55,6 +55,7 @@ def import_(what: str, ids: tuple[str, ...], name: str | None, *, everything: bo
     """
     from ..importing import entry, kind_of, living
 
+    ids = tuple(dict.fromkeys(ids))
     if everything == bool(ids):
         raise click.UsageError("give ids, or --all, and not both")
     if name is not None and len(ids) != 1:

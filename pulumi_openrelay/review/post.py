@@ -92,12 +92,15 @@ def _own(to: Target, marked: list[dict[str, Any]], me: str | None) -> list[str]:
 
 
 def _update(client: httpx.Client, to: Target, ids: list[str], body: str) -> bool:
-    """Change the first of them that the token may change; whether there was one."""
-    for each in ids:
+    """Change the first of them that the token may change, and delete those after it, whose verdict
+    is an old one: two first reviews at the same time have made one each. Whether there was one."""
+    for number, each in enumerate(ids, start=1):
         path = to.path(to.forge.comment, id=each)
         answer = _ask(client, to, to.forge.update, path, {"body": body})
         if answer.status_code not in (403, 404):
             _json(to, answer)
+            for other in ids[number:]:
+                _ask(client, to, "DELETE", to.path(to.forge.comment, id=other))
             return True
     return False
 

@@ -102,6 +102,7 @@ class _Places:
     """Where a program speaks of its resources."""
 
     def __init__(self, folder: Path) -> None:
+        folder = folder.resolve()  # as git tells the repository's
         self._root = _repository(folder) or folder
         self._files = _program(folder)
         self._first = self._files[0] if self._files else folder / "Pulumi.yaml"

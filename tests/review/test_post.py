@@ -44,6 +44,17 @@ def test_the_same_comment_is_updated_and_not_repeated(forge: FakeForge) -> None:
     assert bodies(forge) == ["Looks good to me.", f"### Pass\n<!-- {MARK} -->\n"]
 
 
+def test_of_two_that_were_first_at_the_same_time_one_stays_and_is_up_to_date(
+    forge: FakeForge,
+) -> None:
+    for verdict in ("Pass", "Blocked"):
+        forge.add(f"### {verdict}\n<!-- {MARK} -->", ACCOUNTS[forge.name])
+    forge.add(f"### Pass\n<!-- {MARK} -->", "mallory")
+    comment(forge, "### Blocked again")
+    kept = [body.split("\n")[0] for body in bodies(forge)]
+    assert kept == ["### Blocked again", "### Pass"]
+
+
 @pytest.mark.parametrize("status", [429, 502, 503])
 def test_what_a_forge_fails_at_for_the_moment_is_asked_again(forge: FakeForge, status: int) -> None:
     comment(forge, "old")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,17 @@ def test_a_link_to_nowhere_is_no_part_of_the_program(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to("ada@host.4711")
     (result,) = run_of(tmp_path, told.replaced("trainer", vm(), vm(gpu_count=2)))["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "gone.py"
+
+
+def test_a_program_beside_its_project_is_named_as_the_repository_has_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    for name in ("app", "infra"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "app/__main__.py").write_text("Vm('trainer')\n")
+    folder = tmp_path / "infra/../app"
+    (result,) = run_of(folder, told.replaced("trainer", vm(), vm(gpu_count=2)))["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "app/__main__.py"
 
 
 def test_one_that_no_line_names_points_to_the_beginning_of_the_program(tmp_path: Path) -> None:

@@ -152,6 +152,10 @@ class TestCommand:
         ids = [vm(cloud, name) for name in ("a", "b", "c")]
         assert [entry["id"] for entry in resources("vm", ids[2], ids[0])] == [ids[2], ids[0]]
 
+    def test_one_whose_id_is_given_twice_is_imported_once(self, cloud: ServedWorld) -> None:
+        one = vm(cloud, "a")
+        assert [entry["id"] for entry in resources("vm", one, one)] == [one]
+
     def test_two_of_one_name_have_two_names_in_the_program(self, cloud: ServedWorld) -> None:
         ids = [vm(cloud, "trainer"), vm(cloud, "trainer")]
         found = resources("vm", "--all")
