@@ -1,7 +1,7 @@
 """On whose behalf requests are sent: a clock, an interrupt, and a line to the user.
 
-The engine's call (`engine.Call`) is one; the simulation in the tests has another, whose clock it
-turns itself. All waiting in the package goes through here, so that Ctrl-C ends every wait.
+The engine's call (`engine.EngineCall`) is one; the simulation in the tests has another, whose clock
+it turns itself. All waiting in the package goes through here, so that Ctrl-C ends every wait.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Call(Caller, Protocol):
     name: str
     """The resource's name in the program."""
     timeout: float
-    """Seconds of the user's `customTimeouts` for this operation, 0 where none is set."""
+    """Seconds of the user's `custom_timeouts` for this operation, 0 where none is set."""
 
 
 class Direct:

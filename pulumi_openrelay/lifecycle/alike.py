@@ -1,8 +1,9 @@
 """Exactly one of those that need not carry a name and whose create takes no key.
 
 Where no name is told, only what existed before a create and what exists after it tell what it made:
-so those alike are made one at a time, and each create is noted on this machine before it is sent;
-while one waits for capacity, and where marks are told, nobody waits for it.
+so those alike are made one at a time, and each create is noted on this machine before it is sent.
+Nobody waits for one that waits for capacity, nor where the list shows the mark that tells each
+apart.
 Nothing is ended but what the API itself has named as this resource's own. Where two fit, or where
 one fits that another API key may have made, none is touched.
 """

@@ -159,14 +159,14 @@ class Kind:
     """The GET of one of them by id, with more than the list tells; None: the list is all there
     is."""
     tells: ClassVar[str | None] = None
-    """A key that every detail has, without which an answer is none; None: where a row has its id,
-    which a setting of the account has not."""
+    """A key that every detail must have; an answer without it counts as lost. None: the key of the
+    id (`listed.key`)."""
     told_by: ClassVar[Telling | None] = None
     """Another list that may tell what `actual` asks for; None: none does."""
     states: ClassVar[States | None] = None
     """None: it is ready as soon as it is made."""
     create_seconds: ClassVar[float] = 60.0
-    """How long a create or update waits by default: `customTimeouts` win."""
+    """How long a create or update waits by default: `custom_timeouts` win."""
     delete_seconds: ClassVar[float] = 600.0
     catalog: ClassVar[tuple[str, ...]] = ()
     """GETs that tell what is on offer and what it costs; check reads them where it can."""

@@ -1,11 +1,11 @@
 """What a create is about to do, noted on this machine before it is done.
 
-Only where nothing else tells after a crash: that a create without a key was sent, which a list that
-lags behind does not show yet; that one of several alike, without a name, is this resource's own; or
-how a setting of the account was before. A note holds ids, times, what the API said, which rotation
-a program has asked for, and no secret input; the name too, and the look of what has none, in clear
-though a program may have marked them as secret: the API's list shows them to every key of the
-organization.
+Every create and every setting is noted before it is sent. After a crash the note tells what a list
+that lags behind does not show yet, which of several alike is this resource's own, what earlier
+attempts left, and how a setting of the account was before. A note
+holds ids, times, what the API said, which rotation a program has asked for, and no secret input;
+the name too, and the look of what has none, in clear though a program may have marked them as
+secret: the API's list shows them to every key of the organization.
 """
 
 from __future__ import annotations
@@ -22,32 +22,39 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """first, last: when the first and the last create was sent, in seconds since the epoch by the
-    API's clock. before: the ids that existed. made: the id that the API answered with, None until
-    it has answered; or one that a request has given itself. found: what a setting was. asked: what
-    creates have set it to since, each of them, as no state may record it. left: the ids of what
-    earlier attempts made, which is ended once what the note is about stands. kind: the token of
-    what is made. recorded: whether the engine was told of what was made, so that a state records
-    it, or has. name: the one that was asked for. organization: whose key asked for it. Both are
-    None in the notes of older releases, and the latter where the API has none. lost: when the
-    answer to the last create was lost, by the API's clock; None where that is not known. look: what
-    a row of it tells, as `Kind.look` says. replacing: a keyed digest of the inputs that force a
-    replacement. Both are None in the notes of older releases."""
+    """What is known of the creates of one resource. Times are seconds since the epoch by the API's
+    clock."""
 
     kind: str
+    """The token of what is made."""
     first: float
+    """When the first create was sent."""
     last: float
+    """When the last create was sent."""
     before: tuple[str, ...] = ()
+    """The ids that existed before."""
     made: str | None = None
+    """The id that the API answered with, or that an action has chosen for its request before it
+    was sent; None until then."""
     found: Mapping[str, Any] | None = None
+    """What a setting was before; None for what is no setting."""
     left: tuple[str, ...] = ()
+    """The ids of what earlier attempts made, which is ended once what the note is about stands."""
     recorded: bool = False
+    """Whether the engine was told of what was made, so that a state records it, or has."""
     name: str | None = None
+    """The name that was asked for; None in the notes of older releases."""
     asked: tuple[Mapping[str, Any], ...] = ()
+    """What creates have set a setting to since, each of them, as no state may record it."""
     organization: str | None = None
+    """Whose key asked for it; None in the notes of older releases, and where the API has none."""
     lost: float | None = None
+    """When the answer to the last create was lost; None where that is not known."""
     look: Mapping[str, Any] | None = None
+    """What a row of it tells, as `Kind.look` says; None in the notes of older releases."""
     replacing: str | None = None
+    """A keyed digest of the inputs that force a replacement; None in the notes of older
+    releases."""
 
     def is_anothers(self, organization: str | None) -> bool:
         """Whether it is known to be about what another organization than this one has."""

@@ -145,8 +145,8 @@ class Maker(Attempts):
 
     def _was_there(self, made: Row) -> bool:
         """Whether what a create has answered with was made by an earlier one of the same key, and
-        not now: a list that lags behind may not have shown it. What still starts is new, though it
-        looks older: the API's clocks may differ."""
+        not now: a list that lags behind may not have shown it. One that is still starting
+        counts as new even if its time says otherwise, since the API's clocks may differ."""
         if made["id"] in self._before or not self._kind.create.idempotent:
             return made["id"] in self._before
         states, when = self._kind.states, made_at(self._kind, made)

@@ -655,9 +655,12 @@ class Lifecycle:
         return outputs
 
     def _asked_ahead(self, remote: Remote) -> Bag | None:
-        """What its own list does not tell of what is probably there, asked while one call reads the
-        list; None where another list may tell it, or where it cannot be told, which the list may
-        explain."""
+        """What its own list does not tell of what is probably there.
+
+        Asked now, while another call reads the list, so that both take one round trip. None: ask
+        `_apart` once the list is there, because another list may save the request, or because
+        asking failed and the list may say why (it is gone).
+        """
         kind, since = self.kind, self.session.read_since(self.call)
         try:
             if kind.is_told(remote.old):

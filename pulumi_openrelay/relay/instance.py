@@ -93,7 +93,7 @@ class Instance(Machine, module="relay", name="Instance"):
     webhook_url: In[str | None] = replaces(default=None, same=_same_url, problem=not_a_url)
     """Where its events are sent. A query `pulumi=<mark>` is added."""
     wait_for: In[Literal["ready", "none"] | None] = setting(default=None, absent="ready")
-    """What a create waits for: `ready` or `none`. Default: `ready`. How long: `customTimeouts`,
+    """What a create waits for: `ready` or `none`. Default: `ready`. How long: `custom_timeouts`,
     else 30 minutes."""
 
     status: Out[str] = output()

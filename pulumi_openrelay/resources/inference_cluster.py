@@ -127,7 +127,7 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     `restartCluster`."""
     wait_for: In[Literal["running", "none"] | None] = setting(default=None, absent="running")
     """What a create or start waits for: `running` or `none`. Default: `running`. How long:
-    `customTimeouts`, else 30 minutes."""
+    `custom_timeouts`, else 30 minutes."""
     adopt: In[bool | None] = setting(default=None, absent=False)
     """Take over a live cluster of the same `name` instead of failing; a delete then leaves it in
     place. Default: False."""

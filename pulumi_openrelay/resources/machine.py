@@ -14,7 +14,7 @@ class Machine(Resource):
 
     capacity_timeout: In[int | float | str | None] = setting(default=None, problem=not_a_duration)
     """How long to wait for capacity where there is none: seconds, or a duration such as "2h". What
-    `customTimeouts` allow for the machine itself begins after that. Default: not at all, a clear
+    `custom_timeouts` allow for the machine itself begins after that. Default: not at all, a clear
     error at once."""
     on_failure: In[Literal["keep", "delete"] | None] = setting(default=None, absent="keep")
     """What becomes of a machine that fails before it ever served: `keep` records it, and the next

@@ -155,7 +155,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     for the capacity of its node. Default: `running`. In place: `stopVm`, `restartVm`."""
     wait_for: In[Literal["running", "ssh", "none"] | None] = setting(default=None, absent="running")
     """What a create or start waits for: `running`, `ssh` (until its SSH server has answered:
-    minutes later on a GPU VM), or `none`. Default: `running`. How long: `customTimeouts`, else 30
+    minutes later on a GPU VM), or `none`. Default: `running`. How long: `custom_timeouts`, else 30
     minutes."""
     adopt: In[bool | None] = setting(default=None, absent=False)
     """Take over a live VM of the same `name` instead of making one; a delete then leaves it in
