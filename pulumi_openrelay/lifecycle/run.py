@@ -51,12 +51,13 @@ from .fields import (
     Role,
 )
 from .guard import Guard
+from .history import Answer
 from .make import Maker
 from .noted import Noted
 from .record import Bag, Record, without_none
 from .remote import Remote, condition, describe, gone
 from .sentences import Failed, FailedRecorded
-from .session import OPTIONAL_SECONDS, Answer
+from .session import OPTIONAL_SECONDS
 from .unknown import has_unknown
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from ..api.relay import CUSTOMER, Relay
 from ..caller import Direct
 from ..config import RelaySettings, resolve_relay
 from ..errors import Forbidden, OpenRelayError
-from ..lifecycle.declare import Kind
 from ..lifecycle.service import DYNAMIC, RELAY, Service
 from ..lifecycle.session import Session
 from ..plugin import session
@@ -100,16 +99,12 @@ def accounts(plan: Plan, get: Callable[[str], Any]) -> dict[str, Account]:
     which may have a credential of its own, by that. get: as for `read`."""
     found: dict[str, Account] = {}
     for kind in {step.kind for step in plan.changing if step.kind is not None}:
-        manages = kind.service is RELAY and _path(kind).startswith(CUSTOMER)
+        path = kind.detail or kind.listed.path
+        manages = kind.service is RELAY and path.startswith(CUSTOMER)
         name = MANAGING if manages else kind.service.name
         if name not in found:
             found[name] = _account(kind.service, get, manages=manages)
     return found
-
-
-def _path(kind: Kind) -> str:
-    """Where one is asked for; empty for what is only done."""
-    return kind.detail or kind.listed.path
 
 
 def _account(service: Service, get: Callable[[str], Any], *, manages: bool) -> Account:

@@ -14,7 +14,8 @@ from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller, Direct
 from pulumi_openrelay.errors import Unreachable
 from pulumi_openrelay.lifecycle.declare import Listed
-from pulumi_openrelay.lifecycle.session import History, Session
+from pulumi_openrelay.lifecycle.history import History
+from pulumi_openrelay.lifecycle.session import Session
 from pulumi_openrelay.lifecycle.shared import Shared, Snapshot
 
 from ...simulation.network import SimulatedCall
