@@ -422,35 +422,34 @@ class Lifecycle:
     def _foresee(self, olds: Bag, inputs: Bag) -> tuple[list[Problem], Bag]:
         """What is not on offer, and what can be told of the outputs before anything is made.
 
-        What exists and does not change needs no offer: it may have left the catalog. It keeps what
-        was told of it too, such as a rate that is locked, until a change prices it anew.
+        What exists needs no offer, which may have left the catalog: one that takes its place is
+        checked without olds. It keeps what was told of it too, such as a rate that is locked, until
+        a change prices it anew.
         """
-        fields = self.kind.fields
-
-        def asks(bag: Bag, name: str) -> Any:
-            return fields[name].absent if bag.get(name) is None else bag[name]
-
-        given = [field.name for field in fields.values() if field.is_input and field.name != "name"]
-        changed = {name for name in given if asks(inputs, name) != asks(olds, name)}
-        priced_anew = not olds or bool(changed & self.kind.priced_by)
-        needs_offer = not olds or any(fields[name].role is Role.REPLACES for name in changed)
+        kind, fields = self.kind, self.kind.fields
         told = {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
-        if not priced_anew and not needs_offer:
+        changes = diff(kind, olds, olds, inputs)
+        anew = kind.priced_by & {*changes.replaces, *changes.updates}
+        if olds and not anew:
             return [], told
         self.call.deadline = self.call.now() + OPTIONAL_SECONDS
-        catalog = self.session.offers(self.call, self.kind.catalog)
+        catalog = self.session.offers(self.call, kind.catalog)
         known = {name: value for name, value in inputs.items() if not has_unknown(value)}
 
         def all_known(*names: str) -> bool:
             return all(name in known or name not in inputs for name in names)
 
-        problems: list[Problem] = []
-        if needs_offer:
-            problems.extend(self.kind.not_offered(inputs, all_known, catalog))
-        if priced_anew:
-            # One that is not known yet is not one that is left out, and has another price.
-            told = self.kind.foreseen(known, catalog) if all_known(*self.kind.priced_by) else {}
-        return problems, told
+        problems = [] if olds else list(kind.not_offered(inputs, all_known, catalog))
+        # One that is not known yet is not one that is left out, and has another price.
+        if not all_known(*kind.priced_by):
+            return problems, {}
+        foreseen = kind.foreseen(known, catalog)
+        # No check is told what the API chose where the program did not: to name what the catalog
+        # has the same price for is taken to be no change.
+        only_named = olds and not any(olds.get(name) is not None for name in anew)
+        if only_named and foreseen == kind.foreseen(olds, catalog):
+            return problems, told
+        return problems, foreseen
 
     def _blocked(
         self, resource_id: str, olds: Bag, news: Bag, changes: Changes

@@ -24,7 +24,7 @@ from pulumi_openrelay.lifecycle.unknown import UNKNOWN
 from ..simulation.engine import OperationFailed, Program
 from ..simulation.network import SimulatedCall
 from ..simulation.scheduler import Process
-from .examples import EXAMPLES, By, Drift, Update
+from .examples import EXAMPLES, KEYS, By, Drift, Update
 from .support import (
     KINDS,
     KNOWN,
@@ -40,7 +40,7 @@ from .support import (
     program,
 )
 
-VM, CLUSTER = "openrelay:Vm", "openrelay:InferenceCluster"
+VM, CLUSTER, INSTANCE = "openrelay:Vm", "openrelay:InferenceCluster", "relay:Instance"
 DRIFTS = [
     (token, name, least)
     for token in TOKENS
@@ -767,18 +767,61 @@ class TestARate:
         stack.up(program(VM, least=True, image_url="nginx:1.29"))
         assert stack.record().inputs["rate_cents_per_hour"] == 2 * foreseen
 
-    def double(self, stack: Stack) -> None:
-        """What the catalog's GPUs cost from now on."""
+    @pytest.mark.parametrize("goes", [False, True], ids=["dearer", "gone"])
+    @pytest.mark.parametrize(
+        ("token", "named"),
+        [
+            (VM, {"tier": "community"}),
+            (CLUSTER, {"tier": "community"}),
+            (INSTANCE, {"service_mode": "managed_container", "billing_mode": "hourly"}),
+            (INSTANCE, {"region": "eu-north"}),
+            (INSTANCE, {"ssh_public_key": f"{KEYS[0].rpartition(' ')[0]} renamed"}),
+        ],
+        ids=str,
+    )
+    def test_naming_what_already_holds_needs_no_offer_and_keeps_what_it_bills(
+        self, token: str, named: dict[str, Any], goes: bool
+    ) -> None:
+        stack = Stack(token)
+        size = {"replica_count": 1, "gpus_per_replica": 1} if token == CLUSTER else {}
+        stack.up(program(token, least=True, **size))
+        made, told = stack.record().id, stack.record().inputs["rate_cents_per_hour"]
+        assert told > 0
+        self.double(stack, goes=goes)
+        assert stack.up(program(token, least=True, **size, **named)) == []
+        assert stack.record().id == made
+        assert stack.record().inputs["rate_cents_per_hour"] == told
+        stack.up(program(token, least=True, **size))
+        assert stack.record().inputs["rate_cents_per_hour"] == told
+
+    def test_naming_another_than_holds_is_priced_before_it_is_found_to_be_a_replacement(
+        self,
+    ) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        olds, told = stack.record().inputs, stack.record().inputs["rate_cents_per_hour"]
+        news = {n: v for n, v in olds.items() if n != "rate_cents_per_hour"}
+        dearer = {**news, "tier": "verified"}
+        life = stack.life()[0]
+        checked, problems = stack.run(lambda: life.check(olds, dearer))
+        assert problems == []
+        assert checked["rate_cents_per_hour"] > told
+
+    def double(self, stack: Stack, *, goes: bool = False) -> None:
+        """What the catalog's machines cost from now on. goes: the catalog has none any more."""
         handle = stack.world.handle
 
         def handled(request: Request) -> Answer:
             answer = handle(request)
-            if not request.path.endswith("/pricing"):
+            if not request.path.endswith(("/pricing", "/catalog")):
                 return answer
-            pricing = json.loads(answer.body)
-            for row in (*pricing["gpu"], *pricing["cpu"]):
-                row["pricePerHourCents"] *= 2
-            return replace(answer, body=json.dumps(pricing).encode())
+            told = json.loads(answer.body)
+            for rows in [told[name] for name in ("gpu", "cpu", "rows") if name in told]:
+                for price in (price for row in rows for price in row.get("billing_modes", [row])):
+                    price["rate_per_period" if "mode" in price else "pricePerHourCents"] *= 2
+                for row in rows if goes else ():
+                    row |= {"prescription": "another", "gpuModelId": "another"}
+            return replace(answer, body=json.dumps(told).encode())
 
         answer_by(stack, handled)
 
