@@ -42,13 +42,8 @@ def entry(session: Session, call: Call, kind: Kind, resource_id: str, name: str)
     """One resource of the file. name: the resource's name in the program.
 
     Raises lifecycle.sentences.Failed where there is none with this id, and OpenRelayError for a
-    setting of the account that is not set, or has another id.
+    setting of the account that is not set.
     """
-    if kind.singleton and resource_id != SINGLETON:
-        raise OpenRelayError(
-            f"the id of the {kind.noun} is {SINGLETON!r}, and not {resource_id!r}",
-            "give that one",
-        )
     reading = life(kind, session, call).read(resource_id, {}, {})
     assert reading is not None  # noqa: S101 - what no state records exists, or read raises
     provider = Provider(kind.token)

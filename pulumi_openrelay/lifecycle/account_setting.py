@@ -15,7 +15,7 @@ from .fields import BEFORE, MADE, OWNER, READY, Role
 from .journal import Note
 from .record import Bag
 from .remote import Remote
-from .run import Lifecycle
+from .run import Lifecycle, Reading
 from .sentences import Failed, FailedRecorded
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ class SettingLifecycle(Lifecycle):
                 raise Failed(said) from error
             said = sentences.created(kind.noun, call.name, SINGLETON, reason)
             raise FailedRecorded(said, SINGLETON, outputs, inputs) from error
+
+    def read(self, resource_id: str, inputs: Bag, outputs: Bag) -> Reading | None:
+        if resource_id != SINGLETON and not outputs:
+            error = OpenRelayError(
+                f"its id is {SINGLETON!r}, and not {resource_id!r}", "give that one"
+            )
+            said = sentences.not_read(self.kind.noun, self.call.name, error, recorded=False)
+            raise Failed(said)
+        return super().read(resource_id, inputs, outputs)
 
     def update(self, resource_id: str, old_inputs: Bag, old_outputs: Bag, inputs: Bag) -> Bag:
         owner, urn, now = str(inputs.get(OWNER)), self.call.urn, self.call.time()

@@ -20,6 +20,8 @@ SHORTEST_LINE = 8
 QUOTED = re.compile(r"[\"'\\]|[^ -~]")
 """What JSON or Python write otherwise within quotes."""
 
+URL = re.compile(r"\s*https?://", re.IGNORECASE)
+
 
 class DiscreetCall:
     """The engine's call about a resource of a kind, which knows what it must not say. secrets: such
@@ -28,6 +30,7 @@ class DiscreetCall:
     def __init__(self, call: Call, kind: Kind, secrets: Sequence[str] = ()) -> None:
         self._call = call
         self._names = [field.name for field in kind.secrets]
+        self._inputs = [field.name for field in kind.fields.values() if field.is_input]
         self._wires = [field.wire for field in kind.secrets]
         self._secrets = set(_texts(list(secrets)))
         self.urn = call.urn
@@ -36,10 +39,13 @@ class DiscreetCall:
         self.deadline = call.deadline
 
     def hide(self, *bags: Mapping[str, Any]) -> None:
-        """What the secret properties of these bags hold is not said from now on."""
+        """What the secret properties of these bags hold is not said from now on, nor what stands
+        before the host or in the query of a URL that is an input."""
         for bag in bags:
             for name in self._names:
                 self._secrets.update(_texts(bag.get(name)))
+            for name in self._inputs:
+                self._secrets.update(_texts(_unsaid_parts(bag.get(name))))
 
     def hide_told(self, row: Mapping[str, Any]) -> None:
         """Nor what the API itself tells in a row's secret properties."""
@@ -73,6 +79,15 @@ class DiscreetCall:
 
     def wait(self, seconds: float, event: Event | None = None) -> None:
         self._call.wait(seconds, event)
+
+
+def _unsaid_parts(value: Any) -> list[str]:
+    """The parts of a URL that are there to tell who asks; none of what is no URL."""
+    if not isinstance(value, str) or URL.match(value) is None:
+        return []
+    place, _, query = value.strip().partition("#")[0].partition("?")
+    host = place.partition("//")[2].partition("/")[0]
+    return [query, host.rpartition("@")[0]]
 
 
 def _texts(value: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
 
 SAME_ATTEMPT_SECONDS = 900.0
-"""How long ago an attempt may have been cut off whose answer still proves something."""
+"""How long ago an attempt may have been cut off whose answer still proves something; while it goes
+on, it is not cut off."""
 UNSEEN_SECONDS = 5.0
 """How long a new task may not be there yet."""
 LONGEST_TEXT = 200
@@ -64,7 +66,7 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
     It is sent when the check is made and whenever an input of it changes, and is billed like any
     other. The API's own example is the request; `GET /v2/models/{model}` tells that and the route.
     Where the route takes an idempotency key, an attempt that was cut off is not billed twice. An
-    answer is waited for as long as `customTimeouts` say, else 10 minutes. The check exists in the
+    answer is waited for as long as `custom_timeouts` say, else 10 minutes. The check exists in the
     state alone. Let it wait for what it needs with `depends_on`.
 
     API: `getModel`, and the model's own route.
@@ -163,7 +165,8 @@ class _Question:
         answer = self._answered(detail, body)
         seconds = self._caller.now() - self._began
         reply = inference_request.judged(answer, detail)
-        mode = answer.get("mode") if isinstance(answer.get("mode"), str) else self._name.mode
+        modes = (answer.get("mode"), body.get("mode"), self._name.mode)
+        mode = next(mode for mode in modes if isinstance(mode, str))
         price = detail.price(str(mode))
         now = datetime.fromtimestamp(self._client.time(self._caller), UTC)
         return {
@@ -233,13 +236,20 @@ class _Question:
 
     def _key(self, body: Any) -> str:
         """The idempotency key of this question, the same where an attempt was cut off just now."""
-        new, journal, now = self._check.new, self._check.session.journal, self._caller.time()
-        note = journal.read(self._owner, self._check.id)
-        if note is None or now - note.first > SAME_ATTEMPT_SECONDS:
+        new, note, now = self._check.new, self._noted(), self._caller.time()
+        if note is None or now - note.last > SAME_ATTEMPT_SECONDS:
             note = Note(self._check.kind.token, now, now, made=secrets.token_hex(8))
-            journal.write(self._owner, self._check.id, note)
+        self._note(note)
         question = json.dumps([str(self._name), body, new["api_key"], new.get("triggers")])
         return naming.idempotency_key(self._owner, self._check.id, question, note.made, 0)
+
+    def _noted(self) -> Note | None:
+        return self._check.session.journal.read(self._owner, self._check.id)
+
+    def _note(self, note: Note) -> None:
+        """Keep the note, of an attempt that goes on now."""
+        note = replace(note, last=self._caller.time())
+        self._check.session.journal.write(self._owner, self._check.id, note)
 
     @property
     def _owner(self) -> str:
@@ -256,10 +266,14 @@ class _Question:
                 task = self._client.send(look, caller)
             except NotFound as error:
                 if elapsed > UNSEEN_SECONDS:
+                    # Under the same key, the API would promise the same task again.
+                    self._check.session.journal.forget(self._owner, self._check.id)
                     raise OpenRelayError(f"its task is gone: {error.what}") from None
-            status = task.get("status")
+            status = task.get("status") or "not there yet"
             if status in inference_request.ENDED:
                 return task
+            if (note := self._noted()) is not None:
+                self._note(note)
             caller.report(f"{status} ({elapsed:.0f} s)")
             if caller.now() >= caller.deadline:
                 raise TimedOut(f"its task is {status} after {elapsed:.0f} s")

@@ -294,7 +294,8 @@ def test_a_setting_has_one_id_and_no_other(monkeypatch: pytest.MonkeyPatch, what
         result = run(what, "x")
     assert result.exit_code == 1
     assert result.output == (
-        f"Error: the id of the {what.replace('-', ' ')} is 'account', and not 'x'; give that one\n"
+        f"Error: {what.replace('-', ' ')} 'x': it could not be read: "
+        "its id is 'account', and not 'x'; nothing was read; give that one\n"
     )
 
 

@@ -11,3 +11,10 @@ from .boxes import BOX
 def test_a_secret_that_contains_another_is_hidden_whole() -> None:
     call = DiscreetCall(Hand(), BOX, ["swordfish", "swordfish-and-chips", "fish"])
     assert call.without_secrets("not swordfish-and-chips.") == "not [secret]."
+
+
+def test_what_a_url_has_to_tell_who_asks_is_hidden_as_given_and_with_more_in_its_query() -> None:
+    call = DiscreetCall(Hand(), BOX)
+    call.hide({"name": "https://bob:s3cret@h.example/x?token=t0ken#top"})
+    given = "no https://bob:s3cret@h.example/x?token=t0ken&pulumi=a-1#top"
+    assert call.without_secrets(given) == "no https://[secret]@h.example/x?[secret]&pulumi=a-1#top"

@@ -212,6 +212,19 @@ class TestWithoutAnAnswer:
         said = self.failing(stack, check(IMAGE))
         assert "its task is gone: the API does not know it (404" in said
         assert said.endswith("run `pulumi up` again to ask once more")
+        assert stack.journal.left("owner") == []
+        stack.world.faults.clear()
+        stack.up(check(IMAGE))
+        assert billed(stack) == 2  # under the same key, the API would promise the lost one again
+
+    def test_its_task_is_not_there_yet_when_time_is_up(self) -> None:
+        stack = account()
+        stack.world.faults.status(404, "GET", "/v2/tasks/", times=None)
+        kind = ACTIONS["relay:InferenceCheck"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(kind), "create_seconds", 4.0)
+            said = self.failing(stack, check(IMAGE))
+        assert "its task is not there yet after 4 s" in said
 
     def test_its_answer_does_not_come_in_time(self) -> None:
         stack = account()
@@ -307,6 +320,13 @@ def cut_off() -> Stack:
     return stack
 
 
+def test_it_is_priced_in_the_mode_that_the_request_asks_for() -> None:
+    stack = account()
+    say(stack, "completions$", _said(content="ready"))
+    stack.up(check(request={"mode": "opengpu"}))
+    assert stack.record().outputs["mode"] == "opengpu"
+
+
 class TestBilledOnce:
     @pytest.mark.parametrize("how", ["lose_answer", "error_after_work", "drop"])
     def test_where_the_route_takes_a_key_a_lost_answer_is_asked_for_again(self, how: str) -> None:
@@ -388,6 +408,15 @@ class TestBilledOnce:
         stack = account(task_seconds=700.0)
         with pytest.raises(OperationFailed, match="its task is running"):
             stack.up(check(IMAGE))
+        stack.up(check(IMAGE))
+        assert billed(stack) == 1
+
+    def test_however_long_a_task_runs_while_it_is_gone_on_with(self) -> None:
+        stack = account(task_seconds=2500.0)
+        for _ in range(3):
+            with pytest.raises(OperationFailed, match="its task is "):
+                stack.up(check(IMAGE))
+            stack.scheduler.clock.advance(200)
         stack.up(check(IMAGE))
         assert billed(stack) == 1
 

@@ -11,6 +11,7 @@ import pytest
 
 from pulumi_openrelay.emulator import Answer, RelayWorld, Request
 from pulumi_openrelay.emulator.relay.webhooks import secret_of
+from pulumi_openrelay.lifecycle.sentences import Failed
 
 from ...simulation.engine import Declared, Program
 from ...simulation.journal import Notes
@@ -373,3 +374,10 @@ class TestTheWebhookSecret:
         before = secrets(stack)
         assert stack.destroy() == []
         assert secrets(stack) == before
+
+
+@pytest.mark.parametrize("kind", ["AccountSettings", "ModelAllowlist", "WebhookSecret"])
+def test_a_setting_is_read_under_no_other_id_than_account(kind: str) -> None:
+    stack = account(kind)
+    with pytest.raises(Failed, match=r"its id is 'account', and not 'cus_1'; .*give that one"):
+        stack.run(lambda: stack.life()[0].read("cus_1", {}, {}))
