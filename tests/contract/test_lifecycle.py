@@ -134,14 +134,17 @@ def test_two_stacks_of_one_program_never_share_one(token: str, least: bool) -> N
 
 @pytest.mark.parametrize("token", ADOPTING)
 class TestTwoRecordsOfOneThing:
-    def test_a_renamed_resource_that_adopts_the_same_thing_keeps_it(self, token: str) -> None:
+    @pytest.mark.parametrize("called", ["renamed", "team::renamed"])
+    def test_a_renamed_resource_that_adopts_the_same_thing_keeps_it(
+        self, token: str, called: str
+    ) -> None:
         stack = Stack(token)
         stack.up(program(token, name="chosen"))
         made = stack.record().id
         renamed = program(token, name="chosen", adopt=True)
-        renamed["renamed"] = renamed.pop(NAME)
+        renamed[called] = renamed.pop(NAME)
         stack.up(renamed)
-        assert stack.record("renamed").id == made
+        assert stack.record(called).id == made
         assert stack.recorded() == stack.alive() == {made}
         assert any(f"{made} is not ended, because another" in w for w in stack.engine.warnings)
 

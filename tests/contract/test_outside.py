@@ -134,6 +134,13 @@ class TestANameThatNoProgramGives:
         stack.up(wanted)
         assert stack.seen({"name": "renamed"}) == {"name": name}
 
+    def test_it_stays_renamed_where_all_that_is_recorded_is_given_back(self, token: str) -> None:
+        """The engine does that with `ignore_changes=["*"]`."""
+        stack, _ = self.renamed(token)
+        recorded = stack.record().inputs
+        checked = stack.run(lambda: stack.life()[0].check(dict(recorded), dict(recorded)))
+        assert checked == (recorded, [])
+
     def test_one_that_a_program_gives_wins(self, token: str) -> None:
         stack, _ = self.renamed(token)
         stack.up(program(token, name="given", rotation=None))

@@ -14,6 +14,7 @@ from pulumi_openrelay.api.transport import WireAnswer, WireRequest
 from pulumi_openrelay.caller import Caller
 from pulumi_openrelay.emulator import Answer, ControlPlane, Request
 from pulumi_openrelay.errors import AnswerLost, Interrupted, Unreachable
+from pulumi_openrelay.urn import name_of
 
 from .scheduler import Process, Scheduler
 from .watch import UNDERCUT, Broken, Sender, Sent, Watch
@@ -103,7 +104,7 @@ class SimulatedCall:
         self._scheduler = scheduler
         self._process = process
         self.urn = urn
-        self.name = urn.rsplit("::", 1)[-1]
+        self.name = name_of(urn)
         self.timeout = timeout
         self.deadline = float("inf")
         self.warnings: list[str] = []
