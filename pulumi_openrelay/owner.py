@@ -84,8 +84,8 @@ def _not_looked(error: OpenRelayError) -> str:
 class Owner(pulumi.dynamic.Resource, module="openrelay", name="Owner"):
     """The owner of what this stack makes. The package makes one by itself."""
 
-    def __init__(self, resource_name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(OwnerProvider(), resource_name, {}, opts)
+    def __init__(self) -> None:
+        super().__init__(OwnerProvider(), "openrelay", {})
 
 
 def owner_of_this_stack() -> Owner:
@@ -93,7 +93,7 @@ def owner_of_this_stack() -> Owner:
     stacks in one process, one root resource each."""
     root = pulumi.runtime.get_root_resource()
     if root is None:
-        return Owner("openrelay")
+        return Owner()
     if root not in _OWNERS:
-        _OWNERS[root] = Owner("openrelay")
+        _OWNERS[root] = Owner()
     return _OWNERS[root]

@@ -244,7 +244,6 @@ def output(
     readable: bool = True,
     listed: bool = False,
     free_text: bool = False,
-    wire: str = "",
     init: Literal[False] = False,
 ) -> Any:
     """A property that the API answers with; where it is not readable, the lifecycle puts it there.
@@ -260,7 +259,6 @@ def output(
         readable=readable,
         listed=listed,
         free_text=free_text,
-        wire=wire,
         in_create=False,
     )
 

@@ -65,9 +65,10 @@ class InferenceCheck(Resource, module="relay", name="InferenceCheck"):
 
     It is sent when the check is made and whenever an input of it changes, and is billed like any
     other. The API's own example is the request; `GET /v2/models/{model}` tells that and the route.
-    Where the route takes an idempotency key, an attempt that was cut off is not billed twice. An
-    answer is waited for as long as `custom_timeouts` say, else 10 minutes. The check exists in the
-    state alone. Let it wait for what it needs with `depends_on`.
+    Where the route takes an idempotency key, an attempt that was cut off is not billed twice, if it
+    is gone on with within 15 minutes. An answer is waited for as long as `custom_timeouts` say,
+    else 10 minutes. The check exists in the state alone. Let it wait for what it needs with
+    `depends_on`.
 
     API: `getModel`, and the model's own route.
     """

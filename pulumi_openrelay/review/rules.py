@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,11 +51,11 @@ def pack(configuration: Configuration) -> Path:
 
 
 def exempt(
-    reasons: Iterable[Reason], configuration: Configuration, stack: str, day: date | None = None
+    reasons: Iterable[Reason], configuration: Configuration, stack: str
 ) -> tuple[list[Reason], list[Exemption]]:
     """The reasons that are left when exemptions are taken into account, and those used.
 
-    An expired one exempts nothing, and the reason says so. day: None means today.
+    An expired one exempts nothing, and the reason says so.
     """
     left, used = [], []
     for reason in reasons:
@@ -64,7 +63,7 @@ def exempt(
         found = find_exemption(configuration.exemptions, reason.rule, name)
         if found is None:
             left.append(reason)
-        elif (day or today()) > found.expires:
+        elif today() > found.expires:
             said = found.describe(reason.message, expired=True)
             left.append(replace(reason, message=said))
         else:
