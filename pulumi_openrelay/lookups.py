@@ -25,7 +25,7 @@ def gpu_model_id(name: str) -> str:
     """
     from .plugin import session
 
-    wanted = name.strip().lower()
+    wanted = str(name).strip().lower()
     with in_one_sentence("the GPU models"):
         asked = session(configuration)
         found = _models.get(asked, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pytest
 
@@ -46,6 +48,14 @@ def test_a_model_that_comes_later_is_found(monkeypatch: pytest.MonkeyPatch) -> N
             with pytest.raises(pulumi.RunError, match=f"there is no GPU model '{MODEL.name}'"):
                 gpu_model_id(MODEL.name)
         assert gpu_model_id(MODEL.name) == MODEL.id
+
+
+def test_what_is_no_name_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing: Any = None
+    with serve() as cloud:
+        use(cloud, monkeypatch)
+        with pytest.raises(pulumi.RunError, match=r"^there is no GPU model None; there are A100"):
+            gpu_model_id(nothing)
 
 
 def test_a_catalog_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
