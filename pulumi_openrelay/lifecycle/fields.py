@@ -92,6 +92,12 @@ def same_set(old: list[str], new: list[str]) -> bool:
     return set(old) == set(new)
 
 
+def blank_element(values: list[str]) -> str | None:
+    """The `problem` of a list in which a blank text means nothing."""
+    blank = next((place for place, value in enumerate(values) if not value.strip()), None)
+    return None if blank is None else f"should not be blank (element {blank})"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What pydantic checks beside the type. None: no limit."""

@@ -15,6 +15,7 @@ from ..lifecycle.fields import (
     InListOrNone,
     InMapOrNone,
     Out,
+    blank_element,
     output,
     replaces,
     setting,
@@ -112,11 +113,13 @@ class InferenceCluster(Machine, module="openrelay", name="InferenceCluster"):
     """The path of the health check."""
     health_check_port: In[int | None] = replaces(default=None, ge=1, le=65535)
     """The port of the health check."""
-    health_checks: InListOrNone[str] = replaces(default=None)
+    health_checks: InListOrNone[str] = replaces(default=None, problem=blank_element)
     """Health checks by name."""
-    kernel_modules: InListOrNone[str] = replaces(default=None, readable=False)
+    kernel_modules: InListOrNone[str] = replaces(
+        default=None, readable=False, problem=blank_element
+    )
     """Kernel modules to load. The API does not give them back."""
-    preferred_regions: InListOrNone[str] = replaces(default=None)
+    preferred_regions: InListOrNone[str] = replaces(default=None, problem=blank_element)
     """Regions to try first."""
     privileged: In[bool | None] = replaces(default=None)
     """Whether the containers run privileged. Default: the API's."""

@@ -28,6 +28,7 @@ from ..lifecycle.fields import (
     InListOrNone,
     InMapOrNone,
     Out,
+    blank_element,
     output,
     replaces,
     same_set,
@@ -88,7 +89,7 @@ class Vm(Machine, module="openrelay", name="Vm"):
     API: `createVm`, `getVmDetail`, `terminateVm` and the operations named below.
     """
 
-    ssh_key_ids: InList[str] = updates(same=same_set, min_length=1)
+    ssh_key_ids: InList[str] = updates(same=same_set, min_length=1, problem=blank_element)
     """The ids of the organization's SSH keys that it lets in: at least one. In place:
     `attachVmSshKey`, `detachVmSshKey`."""
     name: In[str | None] = replaces(default=None, min_length=1)
@@ -132,11 +133,15 @@ class Vm(Machine, module="openrelay", name="Vm"):
     """The path of the health check. The API does not give it back."""
     health_check_port: In[int | None] = replaces(default=None, readable=False, ge=1, le=65535)
     """The port of the health check. The API does not give it back."""
-    health_checks: InListOrNone[str] = replaces(default=None, readable=False)
+    health_checks: InListOrNone[str] = replaces(default=None, readable=False, problem=blank_element)
     """Health checks by name. The API does not give them back."""
-    kernel_modules: InListOrNone[str] = replaces(default=None, readable=False)
+    kernel_modules: InListOrNone[str] = replaces(
+        default=None, readable=False, problem=blank_element
+    )
     """Kernel modules to load. The API does not give them back."""
-    preferred_regions: InListOrNone[str] = replaces(default=None, readable=False)
+    preferred_regions: InListOrNone[str] = replaces(
+        default=None, readable=False, problem=blank_element
+    )
     """Regions to try first. The API does not give them back."""
     allow_fallback: In[bool | None] = replaces(default=None, readable=False)
     """Whether another placement than the preferred one will do. The API does not give it back."""

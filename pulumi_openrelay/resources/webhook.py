@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ..lifecycle.declare import Create, Delete, Inputs, Kind, Listed, Row, in_place
-from ..lifecycle.fields import In, InList, Out, output, setting, updates
+from ..lifecycle.fields import In, InList, Out, blank_element, output, setting, updates
 from ..lifecycle.url import not_a_url
 from ..resource import Resource
 
@@ -62,7 +62,7 @@ class Webhook(Resource, module="openrelay", name="Webhook"):
     """Where deliveries are sent: an http(s) URL."""
     name: In[str | None] = updates(default=None, min_length=1)
     """What the webhook is called. Default: made of the resource's name."""
-    events: InList[str] = updates(default=None, absent=[], same=_same_events)
+    events: InList[str] = updates(default=None, absent=[], same=_same_events, problem=blank_element)
     """The event types to deliver, such as `vm.running`. Default, and the meaning of an empty list:
     the four `vm.*` events. A name that the API does not know is stored and never delivered."""
     enabled: In[bool | None] = updates(default=None, absent=True, in_create=False)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pulumi_openrelay.lifecycle.check import check
 from pulumi_openrelay.lifecycle.fields import OWNER
 from pulumi_openrelay.lifecycle.sentences import Failed
 from pulumi_openrelay.lifecycle.unknown import UNKNOWN, has_unknown
@@ -236,6 +238,19 @@ def test_an_event_that_is_never_delivered_is_told_with_the_one_that_was_meant() 
         f"{said.format('vm.runing')}; did you mean vm.running?",
         said.format("nope"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("token", "name"),
+    [
+        (token, name)
+        for token, name in INPUTS
+        if KINDS[token].fields[name].shape == Sequence[str] and name != "container_command"
+    ],
+)
+def test_a_blank_element_is_refused_in_every_list_but_a_command(token: str, name: str) -> None:
+    _, problems = check(KINDS[token], {name: [" "]})
+    assert name in dict(problems)
 
 
 @pytest.mark.parametrize(("token", "name"), INPUTS)
