@@ -18,6 +18,7 @@ import pulumi
 
 from .bill import OUTPUT as RATE
 from .bill import add_to_bill
+from .given import not_sent, wrong_option
 from .lifecycle.fields import (
     INPUTS,
     OWNER,
@@ -124,6 +125,7 @@ class Resource(_Declared):
             self._refuse_positional(resource_name, opts, more)
             self._refuse_import(resource_name, opts)
             self._refuse_deleted_with(resource_name, opts)
+            self._refuse_what_cannot_be_sent(resource_name, opts, inputs)
             if opts is None or opts.id is None:
                 inputs[OWNER] = owner_of_this_stack().id
             self._register(resource_name, inputs, opts)
@@ -199,6 +201,15 @@ class Resource(_Declared):
                 "on billing; nothing was made of it; take the option out, and each is ended by "
                 "itself"
             )
+
+    def _refuse_what_cannot_be_sent(
+        self, resource_name: str, opts: pulumi.ResourceOptions | None, inputs: dict[str, Any]
+    ) -> None:
+        wrong = None if opts is None else wrong_option(opts)
+        for name, value in inputs.items():
+            wrong = wrong or not_sent(name, self.fields[name].shape, value)
+        if wrong is not None:
+            raise pulumi.RunError(f"{type(self).__name__} '{resource_name}': {wrong}")
 
     def _refuse_unknown(self, resource_name: str, inputs: dict[str, Any]) -> None:
         names = [name for name, field in self.fields.items() if field.role is not Role.OUTPUT]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pulumi
 
@@ -44,9 +43,9 @@ class NoSuchModel(pulumi.RunError, ValueError):
     """A text that is no name of a model; Pulumi shows it as one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelName:
-    """A model as Relay names it in restrictions, allowlists and usage.
+class ModelName(str):
+    """A model as Relay names it in restrictions, allowlists and usage: a text, so that an input
+    takes it as it is.
 
         name = ModelName.parse("direct.ollama.gpt-oss:20b")
         OpenAI(base_url=name.base_url(), api_key=key)  # where name.client is "openai"
@@ -56,9 +55,25 @@ class ModelName:
     know is as good as any; `unknown` says so.
     """
 
-    mode: str
-    source: str
-    model: str
+    __slots__ = ()
+
+    def __new__(cls, mode: str, source: str, model: str) -> Self:
+        return super().__new__(cls, f"{mode}.{source}.{model}")
+
+    def __getnewargs__(self) -> tuple[str, str, str]:  # type: ignore[override]
+        return self.mode, self.source, self.model
+
+    @property
+    def mode(self) -> str:
+        return self.split(".", 2)[0]
+
+    @property
+    def source(self) -> str:
+        return self.split(".", 2)[1]
+
+    @property
+    def model(self) -> str:
+        return self.split(".", 2)[2]
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
@@ -67,9 +82,6 @@ class ModelName:
         if problem is not None:
             raise NoSuchModel(f"{text!r} is no model of Relay: it {problem}")
         return cls(*text.split(".", 2))
-
-    def __str__(self) -> str:
-        return f"{self.mode}.{self.source}.{self.model}"
 
     @property
     def client(self) -> ClientKind:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any, assert_type
 
 import pulumi
 import pytest
 
-from pulumi_openrelay import InferenceCluster, SshKey, Vm, Webhook
+from pulumi_openrelay import InferenceCluster, SshKey, Vm, Webhook, relay
+from pulumi_openrelay.given import wrong_option
 from pulumi_openrelay.lifecycle.fields import In, updates
 
 from .programs import Engine
@@ -51,6 +55,120 @@ def test_deleted_with_which_would_leave_it_billing_is_refused_with_one_line(merg
             "that Pulumi would only forget it, and what bills would go on billing; nothing was "
             "made of it; take the option out, and each is ended by itself"
         )
+
+
+class Size(Enum):
+    SMALL = "small"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cloud_init": Path("secret")}, "cloud_init should be text, not a PosixPath"),
+        ({"cloud_init": b"secret"}, "cloud_init should be text, not a bytes"),
+        ({"resource_size": Size.SMALL}, "resource_size should be text, not a Size"),
+        ({"disk_size_gb": Decimal(100)}, "disk_size_gb should be a whole number, not a Decimal"),
+        (
+            {"capacity_timeout": Decimal(9)},
+            "capacity_timeout should be a whole number or a number or text, not a Decimal",
+        ),
+        ({"disk_size_gb": 10**400}, "disk_size_gb is too large a number"),
+        ({"ssh_key_ids": {"k"}}, "ssh_key_ids should be a list, not a set"),
+        ({"ssh_key_ids": (key for key in "k")}, "ssh_key_ids should be a list, not a generator"),
+        ({"ssh_key_ids": ["k", b"secret"]}, "ssh_key_ids[1] should be text, not a bytes"),
+        ({"env_vars": {1: "secret"}}, "env_vars should have keys of text, not an int"),
+        ({"env_vars": {"A": {"secret"}}}, "env_vars['A'] should be text, not a set"),
+        ({"env_vars": {"A": "secret\ud800"}}, "env_vars['A'] is no valid Unicode"),
+        ({"env_vars": {"\ud800": "secret"}}, "the key of env_vars['\\ud800'] is no valid Unicode"),
+        ({"name": "secret\ud800"}, "name is no valid Unicode"),
+    ],
+)
+def test_what_pulumi_cannot_send_is_refused_with_one_line_and_no_value(
+    given: dict[str, Any], said: str
+) -> None:
+    """Else the SDK tells of it in a traceback, with the value."""
+    make: Any = Vm
+    with pytest.raises(pulumi.RunError) as refused:
+        make("v", **given)
+    assert str(refused.value) == f"Vm 'v': {said}"
+
+
+def test_what_pulumi_can_send_reaches_the_engine() -> None:
+    async def later() -> str:
+        return "tomorrow"
+
+    def program() -> None:
+        make: Any = Vm
+        key = SshKey("k", public_key="k")
+        make(
+            "v",
+            ssh_key_ids=("k1", key.id, later()),
+            env_vars={"A": pulumi.Output.from_input("1"), pulumi.Output.from_input("B"): "ü"},
+            disk_size_gb=100.0,
+            cloud_init=pulumi.StringAsset("#!/bin/sh"),
+            name=None,
+        )
+        model = relay.ModelName("direct", "openai", "m")
+        relay.ModelAllowlist("a", models=[model])
+        relay.InferenceCheck("c", model=model, api_key="k", triggers=[{"a": [1, None]}])
+
+    engine = Engine()
+    engine.run(program)
+    assert engine.inputs["v"]["ssh_key_ids"] == ["k1", "k-id", "tomorrow"]
+    assert engine.inputs["a"]["models"] == ["direct.openai.m"]
+    assert engine.inputs["c"]["model"] == "direct.openai.m"
+
+
+def a_timeout(time: Any) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=time))
+
+
+@pytest.mark.parametrize(
+    ("opts", "said"),
+    [
+        *(
+            (
+                a_timeout(time),
+                "create of custom_timeouts should be a duration such as "
+                f'"90s", "15m" or "2h", not {time!r}',
+            )
+            for time in ("2 hours", "1d", "90", 90, "h")
+        ),
+        *(
+            (
+                pulumi.ResourceOptions(aliases=aliases),  # type: ignore[arg-type]
+                "aliases should list URNs or former names, and 'old' is no URN: a former name is "
+                'pulumi.Alias(name="old")',
+            )
+            for aliases in (["old"], [pulumi.Alias(name="older"), "old"], "old")
+        ),
+    ],
+)
+def test_an_option_that_the_engine_would_not_read_is_refused_with_one_line(
+    opts: pulumi.ResourceOptions, said: str
+) -> None:
+    """The engine names no resource."""
+    with pytest.raises(pulumi.RunError) as refused:
+        Vm("v", opts, ssh_key_ids=["k"])
+    assert str(refused.value) == f"Vm 'v': {said}"
+
+
+@pytest.mark.parametrize(
+    "opts",
+    [
+        *map(a_timeout, ("2h", "1h30m", "1.5h", "90s", "0", "1500ms", None, "")),
+        pulumi.ResourceOptions(custom_timeouts={"create": "2h"}),  # type: ignore[arg-type]
+        pulumi.ResourceOptions(
+            aliases=[
+                "urn:pulumi:dev::p::t::old",
+                pulumi.Alias(name="old"),
+                pulumi.Output.from_input("x"),
+            ]
+        ),
+    ],
+)
+def test_an_option_that_the_engine_reads_is_let_through(opts: pulumi.ResourceOptions) -> None:
+    assert wrong_option(opts) is None
 
 
 def test_a_class_of_a_program_makes_what_its_parent_does() -> None:

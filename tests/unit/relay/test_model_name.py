@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +30,13 @@ def test_every_model_on_offer_is_parsed_and_written_as_it_was(text: str) -> None
     name = ModelName.parse(text)
     assert str(name) == text
     assert name.unknown is None
+
+
+def test_a_name_is_the_text_that_an_input_takes_and_survives_a_copy() -> None:
+    name = ModelName.parse("direct.ollama.gpt-oss:20b")
+    assert json.dumps([name]) == '["direct.ollama.gpt-oss:20b"]'
+    copied = copy.deepcopy(name)
+    assert (type(copied), copied, copied.model) == (ModelName, name, "gpt-oss:20b")
 
 
 def test_what_the_api_offers_under_a_name_with_a_space_can_be_allowed_and_asked_for() -> None:
