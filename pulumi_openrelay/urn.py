@@ -13,5 +13,5 @@ def name_of(urn: str) -> str:
 
 
 def type_of(urn: str) -> str:
-    """The resource's own type, whatever its parent."""
-    return urn.split("::", 3)[2].rpartition("$")[2]
+    """The resource's own type, whatever its parent; empty of an empty one."""
+    return "".join(urn.split("::", 3)[2:3]).rpartition("$")[2]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from threading import Event
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from ..caller import Call
@@ -21,6 +22,8 @@ QUOTED = re.compile(r"[\"'\\]|[^ -~]")
 """What JSON or Python write otherwise within quotes."""
 
 URL = re.compile(r"\s*https?://", re.IGNORECASE)
+_Part = tuple[str, str, str]
+"""What stands before a secret, the secret, and what stands behind it."""
 
 
 class DiscreetCall:
@@ -33,6 +36,7 @@ class DiscreetCall:
         self._inputs = [field.name for field in kind.fields.values() if field.is_input]
         self._wires = [field.wire for field in kind.secrets]
         self._secrets = set(_texts(list(secrets)))
+        self._parts: set[_Part] = set()
         self.urn = call.urn
         self.name = call.name
         self.timeout = call.timeout
@@ -40,12 +44,12 @@ class DiscreetCall:
 
     def hide(self, *bags: Mapping[str, Any]) -> None:
         """What the secret properties of these bags hold is not said from now on, nor what stands
-        before the host or in the query of a URL that is an input."""
+        before the host or in the query of a URL in an input."""
         for bag in bags:
             for name in self._names:
                 self._secrets.update(_texts(bag.get(name)))
             for name in self._inputs:
-                self._secrets.update(_texts(_unsaid_parts(bag.get(name))))
+                self._parts.update(_unsaid_parts(bag.get(name)))
 
     def hide_told(self, row: Mapping[str, Any]) -> None:
         """Nor what the API itself tells in a row's secret properties."""
@@ -54,9 +58,12 @@ class DiscreetCall:
 
     def without_secrets(self, text: str) -> str:
         """The text as it may be said."""
-        written = {form for secret in self._secrets for form in _written(secret)}
+        written = {form: "[secret]" for secret in self._secrets for form in _written(secret)}
+        for before, secret, after in self._parts:
+            for form in _written(f"{before}{secret}{after}"):
+                written.setdefault(form, f"{before}[secret]{after}")
         for form in sorted(written, key=len, reverse=True):
-            text = text.replace(form, "[secret]")
+            text = text.replace(form, written[form])
         return text
 
     def report(self, text: str) -> None:
@@ -81,13 +88,25 @@ class DiscreetCall:
         self._call.wait(seconds, event)
 
 
-def _unsaid_parts(value: Any) -> list[str]:
-    """The parts of a URL that are there to tell who asks; none of what is no URL."""
+def _unsaid_parts(value: Any) -> Iterator[_Part]:
+    """What may tell who asks in the URLs of a value: what stands before the host and in the query,
+    where it stands there, since it may be any word; and the password and each value of the query
+    wherever it stands, if it is long enough."""
+    if isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _unsaid_parts(part)
     if not isinstance(value, str) or URL.match(value) is None:
-        return []
+        return
     place, _, query = value.strip().partition("#")[0].partition("?")
-    host = place.partition("//")[2].partition("/")[0]
-    return [query, host.rpartition("@")[0]]
+    user = place.partition("//")[2].partition("/")[0].rpartition("@")[0]
+    if query:
+        yield "?", query, ""
+    if user:
+        yield "//", user, "@"
+    for alone in (user.partition(":")[2], *(part.partition("=")[2] for part in query.split("&"))):
+        for text in {alone, unquote_plus(alone)}:
+            if len(text) >= SHORTEST_LINE:
+                yield "", text, ""
 
 
 def _texts(value: Any) -> list[str]:

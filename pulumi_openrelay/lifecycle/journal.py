@@ -30,7 +30,7 @@ class Note:
     first: float
     """When the first create was sent."""
     last: float
-    """When the last create was sent."""
+    """When the last create was sent, or what an action has asked for was last seen to go on."""
     before: tuple[str, ...] = ()
     """The ids that existed before."""
     made: str | None = None
@@ -53,8 +53,8 @@ class Note:
     look: Mapping[str, Any] | None = None
     """What a row of it tells, as `Kind.look` says; None in the notes of older releases."""
     replacing: str | None = None
-    """A keyed digest of the inputs that force a replacement; None in the notes of older
-    releases."""
+    """A digest of the inputs that force a replacement, or of what an action asks; None in the notes
+    of older releases."""
 
     def is_anothers(self, organization: str | None) -> bool:
         """Whether it is known to be about what another organization than this one has."""

@@ -430,7 +430,11 @@ class Lifecycle:
         told = {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
         changes = diff(kind, olds, olds, inputs)
         anew = kind.priced_by & {*changes.replaces, *changes.updates}
-        if olds and not anew:
+        # No check is told what the API chose where the program did not: to name it may change
+        # nothing. What has another value than before does.
+        other = {name for name in changes.replaces if olds.get(name) is not None}
+        other |= {name for name in anew if olds.get(name) is not None}
+        if olds and not anew and not other:
             return [], told
         self.call.deadline = self.call.now() + OPTIONAL_SECONDS
         catalog = self.session.offers(self.call, kind.catalog)
@@ -444,11 +448,8 @@ class Lifecycle:
         if not all_known(*kind.priced_by):
             return problems, {}
         foreseen = kind.foreseen(known, catalog)
-        # No check is told what the API chose where the program did not: to name what the catalog
-        # has the same price for is taken to be no change.
-        only_named = olds and not any(olds.get(name) is not None for name in anew)
-        if only_named and foreseen == kind.foreseen(olds, catalog):
-            return problems, told
+        if olds and foreseen and not other and foreseen == kind.foreseen(olds, catalog):
+            return problems, told  # of the same price, it is taken for what the API chose
         return problems, foreseen
 
     def _blocked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 SAME_ATTEMPT_SECONDS = 900.0
 """How long ago an attempt may have been cut off whose answer still proves something; while it goes
 on, it is not cut off."""
+NOTED_SECONDS = 60.0
+"""How often it is noted that an attempt goes on."""
 UNSEEN_SECONDS = 5.0
-"""How long a new task may not be there yet."""
+"""For how long a task must not be there to be gone: a new one is not there yet, and one answer may
+be odd."""
 LONGEST_TEXT = 200
 """Of what a model said."""
 
@@ -166,10 +170,11 @@ class _Question:
         answer = self._answered(detail, body)
         seconds = self._caller.now() - self._began
         reply = inference_request.judged(answer, detail)
-        modes = (answer.get("mode"), body.get("mode"), self._name.mode)
-        mode = next(mode for mode in modes if isinstance(mode, str))
+        told, asked = answer.get("mode"), body.get("mode")
+        asked = asked if asked in ("direct", "opengpu") else self._name.mode
+        mode = told if isinstance(told, str) else asked
         price = detail.price(str(mode))
-        now = datetime.fromtimestamp(self._client.time(self._caller), UTC)
+        now = datetime.fromtimestamp(self._now(), UTC)
         return {
             "answer": self._shown(reply.text),
             "mode": None if mode == "auto" else mode,
@@ -237,19 +242,24 @@ class _Question:
 
     def _key(self, body: Any) -> str:
         """The idempotency key of this question, the same where an attempt was cut off just now."""
-        new, note, now = self._check.new, self._noted(), self._caller.time()
-        if note is None or now - note.last > SAME_ATTEMPT_SECONDS:
-            note = Note(self._check.kind.token, now, now, made=secrets.token_hex(8))
-        self._note(note)
+        new, note, now = self._check.new, self._noted(), self._now()
         question = json.dumps([str(self._name), body, new["api_key"], new.get("triggers")])
+        asks = hashlib.sha256(question.encode()).hexdigest()
+        if note is None or note.replacing != asks or now - note.last > SAME_ATTEMPT_SECONDS:
+            token, made = self._check.kind.token, secrets.token_hex(8)
+            note = Note(token, now, now, made=made, replacing=asks)
+        self._note(note)
         return naming.idempotency_key(self._owner, self._check.id, question, note.made, 0)
+
+    def _now(self) -> float:
+        return self._client.time(self._caller)
 
     def _noted(self) -> Note | None:
         return self._check.session.journal.read(self._owner, self._check.id)
 
     def _note(self, note: Note) -> None:
         """Keep the note, of an attempt that goes on now."""
-        note = replace(note, last=self._caller.time())
+        note = replace(note, last=self._now())
         self._check.session.journal.write(self._owner, self._check.id, note)
 
     @property
@@ -259,21 +269,25 @@ class _Question:
     def _ended(self, address: str) -> dict[str, Any]:
         """The task, once it has ended."""
         caller, began = self._caller, self._caller.now()
+        missing: float | None = None
         look = Request("GET", f"/v2/tasks/{quote(address, safe=':')}", answers=dict)
         while True:
             task: dict[str, Any] = {}
             elapsed = caller.now() - began
             try:
                 task = self._client.send(look, caller)
+                missing = None
             except NotFound as error:
-                if elapsed > UNSEEN_SECONDS:
+                missing = caller.now() if missing is None else missing
+                if caller.now() - missing > UNSEEN_SECONDS:
                     # Under the same key, the API would promise the same task again.
                     self._check.session.journal.forget(self._owner, self._check.id)
                     raise OpenRelayError(f"its task is gone: {error.what}") from None
             status = task.get("status") or "not there yet"
             if status in inference_request.ENDED:
                 return task
-            if (note := self._noted()) is not None:
+            note = self._noted()
+            if note is not None and self._now() - note.last > NOTED_SECONDS:
                 self._note(note)
             caller.report(f"{status} ({elapsed:.0f} s)")
             if caller.now() >= caller.deadline:

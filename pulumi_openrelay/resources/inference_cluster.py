@@ -27,6 +27,8 @@ from .machine import Machine
 if TYPE_CHECKING:
     from ..lifecycle.remote import Remote
 
+INVALID_STATE = "INVALID_CLUSTER_STATE"
+
 
 @pulumi.output_type
 class GpuModel(dict[str, Any]):
@@ -171,9 +173,7 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
     )
     create = Create("/v1/orgs/{org}/clusters/create")
     detail = "/v1/clusters/{id}/detail"
-    delete = Delete(
-        "POST", "/v1/clusters/{id}/terminate", waits_out={"INVALID_CLUSTER_STATE": 600.0}
-    )
+    delete = Delete("POST", "/v1/clusters/{id}/terminate", waits_out={INVALID_STATE: 600.0})
 
     def problems(self, inputs: Inputs, known: Callable[..., bool]) -> Iterator[tuple[str, str]]:
         if inputs.get("gpu_model_id") is not None and inputs.get("resource_size") is not None:
@@ -211,7 +211,8 @@ class InferenceClusterKind(MachineKind, resource=InferenceCluster):
         except Conflict as error:
             # The API does not say in which states it scales: a preview refuses none.
             stays = cluster.new.get("desired_state") == "stopped"
-            if stays and STATES.rests(str(cluster.seen.get("status"))):
+            rests = STATES.rests(str(cluster.seen.get("status")))
+            if error.code == INVALID_STATE and stays and rests and not error.advice:
                 error.advice = (
                     'set desired_state="running" with replica_count, and "stopped" after it, or '
                     "take the change back"

@@ -10,7 +10,7 @@ else tells, the new one does: an older one of the same account takes its place.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,8 @@ def post(to: Target, mark: str, comment: str, page_url: str | None = None) -> No
     with httpx.Client(headers=to.headers, timeout=SECONDS, follow_redirects=False) as client:
         marked = [each for each in _comments(client, to) if _ends_with(each, hidden)]
         me = _account(client, to) if marked else None
-        if _update(client, to, _own(to, marked, me), body):
+        surely, likely = _own(to, marked, me)
+        if _update(client, to, surely, body, likely):
             return
         made = _json(to, _ask(client, to, "POST", to.path(to.forge.comments), {"body": body}))
         if not marked or me is not None or not isinstance(made, dict):
@@ -78,9 +79,9 @@ def _author(to: Target, comment: dict[str, Any]) -> Any:
     return (comment.get("user") or comment.get("author") or {}).get(to.forge.author)
 
 
-def _own(to: Target, marked: list[dict[str, Any]], me: str | None) -> list[str]:
-    """The ids of our own comments among those with the mark, the surest first. me: our account,
-    None where the token cannot ask."""
+def _own(to: Target, marked: list[dict[str, Any]], me: str | None) -> tuple[list[str], list[str]]:
+    """The ids of the comments with the mark that are our own, and of those that may be. me: our
+    account, None where the token cannot ask."""
     surely, likely = [], []
     for comment in marked:
         by = comment.get("user") or {}
@@ -88,19 +89,23 @@ def _own(to: Target, marked: list[dict[str, Any]], me: str | None) -> list[str]:
             surely.append(str(comment["id"]))
         elif me is None and to.forge.application and by.get("type") == to.forge.application:
             likely.append(str(comment["id"]))
-    return surely + likely
+    return surely, likely
 
 
-def _update(client: httpx.Client, to: Target, ids: list[str], body: str) -> bool:
-    """Change the first of them that the token may change, and delete those after it, whose verdict
-    is an old one: two first reviews at the same time have made one each. Whether there was one."""
-    for number, each in enumerate(ids, start=1):
+def _update(
+    client: httpx.Client, to: Target, ids: list[str], body: str, likely: Sequence[str] = ()
+) -> bool:
+    """Change the first of our own that the token may change, else of those that may be. The others
+    of our own go, since their verdict is an old one: two first reviews at the same time have made
+    one each. Whether there was one."""
+    for number, each in enumerate([*ids, *likely], start=1):
         path = to.path(to.forge.comment, id=each)
         answer = _ask(client, to, to.forge.update, path, {"body": body})
         if answer.status_code not in (403, 404):
             _json(to, answer)
             for other in ids[number:]:
-                _ask(client, to, "DELETE", to.path(to.forge.comment, id=other))
+                with suppress(NotPosted):
+                    _ask(client, to, "DELETE", to.path(to.forge.comment, id=other))
             return True
     return False
 

@@ -424,6 +424,15 @@ def test_a_cluster_that_does_not_scale_while_the_program_has_it_stopped_says_wha
     assert stack.record().outputs["replica_count"] == 3
 
 
+def test_what_else_keeps_a_stopped_cluster_from_scaling_is_not_taken_for_that() -> None:
+    stack = Stack(CLUSTER)
+    stack.up(program(CLUSTER, replica_count=1, desired_state="stopped"))
+    stack.world.faults.status(409, "POST", "/scale", times=None)
+    said = failure(stack, program(CLUSTER, desired_state="stopped", replica_count=3))
+    assert said is not None
+    assert "desired_state" not in said
+
+
 def test_a_killed_replacement_is_told_of_though_the_change_is_taken_back() -> None:
     stack, wanted = Stack(VM), program(VM, least=True)
     stack.up(wanted)

@@ -797,22 +797,46 @@ class TestARate:
         self.double(stack, goes=goes)
         assert stack.up(program(token, least=True, **size, **named)) == []
         assert stack.record().id == made
-        assert stack.record().inputs["rate_cents_per_hour"] == told
+        # Where the catalog tells no price, none is claimed: the API may have chosen another.
+        prices = goes and not named.keys().isdisjoint({"tier", "billing_mode"})
+        known = None if prices else told
+        assert stack.record().inputs.get("rate_cents_per_hour") == known
         stack.up(program(token, least=True, **size))
-        assert stack.record().inputs["rate_cents_per_hour"] == told
+        assert stack.record().inputs.get("rate_cents_per_hour") == known
+        assert stack.record().outputs["rate_cents_per_hour"] == told
+
+    def checked(self, stack: Stack, **other: Any) -> dict[str, Any]:
+        """What policies see first of the recorded one with other inputs."""
+        olds = stack.record().inputs
+        news = {n: v for n, v in olds.items() if n != "rate_cents_per_hour"} | other
+        life = stack.life()[0]
+        inputs, problems = stack.run(lambda: life.check(olds, news))
+        assert problems == []
+        return dict(inputs)
+
+    def test_another_machine_has_no_rate_where_the_catalog_cannot_be_read(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True))
+        stack.world.faults.status(500, "GET", "/pricing", times=None)
+        assert self.checked(stack).get("rate_cents_per_hour")
+        assert "rate_cents_per_hour" not in self.checked(stack, tier="verified")
+
+    def test_policies_see_the_price_of_the_day_of_what_is_to_take_its_place(self) -> None:
+        stack = Stack(VM)
+        stack.up(program(VM, least=True, image_url="nginx:1.28"))
+        told = stack.record().inputs["rate_cents_per_hour"]
+        self.double(stack)
+        assert self.checked(stack)["rate_cents_per_hour"] == told
+        seen = self.checked(stack, image_url="nginx:1.29")
+        assert seen["rate_cents_per_hour"] == 2 * told
 
     def test_naming_another_than_holds_is_priced_before_it_is_found_to_be_a_replacement(
         self,
     ) -> None:
         stack = Stack(VM)
         stack.up(program(VM, least=True))
-        olds, told = stack.record().inputs, stack.record().inputs["rate_cents_per_hour"]
-        news = {n: v for n, v in olds.items() if n != "rate_cents_per_hour"}
-        dearer = {**news, "tier": "verified"}
-        life = stack.life()[0]
-        checked, problems = stack.run(lambda: life.check(olds, dearer))
-        assert problems == []
-        assert checked["rate_cents_per_hour"] > told
+        told = stack.record().inputs["rate_cents_per_hour"]
+        assert self.checked(stack, tier="verified")["rate_cents_per_hour"] > told
 
     def double(self, stack: Stack, *, goes: bool = False) -> None:
         """What the catalog's machines cost from now on. goes: the catalog has none any more."""

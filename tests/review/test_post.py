@@ -135,6 +135,24 @@ def test_an_application_that_cannot_say_who_it_is_updates_its_own_comment() -> N
         assert [body.split("\n")[0] for body in bodies(forge)] == ["forged", "newer"]
 
 
+def test_what_may_be_another_applications_is_not_deleted() -> None:
+    with serve(FakeForge("github", knows_user=False)) as forge:
+        for account in ("github-actions[bot]", "another[bot]"):
+            forge.add(f"old\n<!-- {MARK} -->", account)
+        comment(forge, "new")
+        assert [body.split("\n")[0] for body in bodies(forge)] == ["new", "old"]
+
+
+def test_a_comment_that_is_posted_is_so_though_an_old_one_cannot_be_deleted(
+    forge: FakeForge,
+) -> None:
+    for _ in range(2):
+        forge.add(f"old\n<!-- {MARK} -->", ACCOUNTS[forge.name])
+    forge.stumbles.append(("DELETE", 403))
+    comment(forge, "new")
+    assert [body.split("\n")[0] for body in bodies(forge)] == ["new", "old"]
+
+
 @pytest.mark.parametrize("name", ["gitea", "gitlab"])
 def test_a_token_that_may_only_comment_keeps_to_one_comment_too(name: str) -> None:
     with serve(FakeForge(name, knows_user=False)) as forge:

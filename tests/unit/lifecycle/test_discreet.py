@@ -18,3 +18,11 @@ def test_what_a_url_has_to_tell_who_asks_is_hidden_as_given_and_with_more_in_its
     call.hide({"name": "https://bob:s3cret@h.example/x?token=t0ken#top"})
     given = "no https://bob:s3cret@h.example/x?token=t0ken&pulumi=a-1#top"
     assert call.without_secrets(given) == "no https://[secret]@h.example/x?[secret]&pulumi=a-1#top"
+
+
+def test_what_a_url_has_is_hidden_alone_where_it_is_long_and_no_word_of_a_sentence_is() -> None:
+    call = DiscreetCall(Hand(), BOX)
+    call.hide({"name": ["https://team@h.example/x?team&sig=a%2Flong%2Fone"]})
+    said = "team 'team': https://team@h.example/x?team&sig=a%2Flong%2Fone has no a/long/one"
+    hidden = "team 'team': https://[secret]@h.example/x?[secret] has no [secret]"
+    assert call.without_secrets(said) == hidden

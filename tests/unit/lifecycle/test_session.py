@@ -205,3 +205,9 @@ def test_what_another_resource_has_now_is_kept_whatever_their_names_and_parents(
     history.own(old, "1", None)
     history.create(new, "1", "mark")
     assert history.let_go(old, "1")
+
+
+def test_what_has_no_urn_is_of_no_type() -> None:
+    history = History()
+    history.own("", "vm_1", None)
+    assert history.anothers("urn:pulumi:dev::p::t:Vm::web") == set()

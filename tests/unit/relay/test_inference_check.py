@@ -217,6 +217,20 @@ class TestWithoutAnAnswer:
         stack.up(check(IMAGE))
         assert billed(stack) == 2  # under the same key, the API would promise the lost one again
 
+    def test_one_odd_answer_is_no_task_that_is_gone(self) -> None:
+        stack = account(task_seconds=200.0)
+        handle, looks = stack.world.handle, 0
+
+        def odd(request: Request) -> Answer:
+            nonlocal looks
+            looks += request.path.startswith("/v2/tasks/")
+            return Answer(404) if looks in (20, 70) else handle(request)
+
+        stack.world.handle = odd  # type: ignore[method-assign]
+        stack.up(check(IMAGE))
+        assert looks > 70
+        assert billed(stack) == 1
+
     def test_its_task_is_not_there_yet_when_time_is_up(self) -> None:
         stack = account()
         stack.world.faults.status(404, "GET", "/v2/tasks/", times=None)
@@ -461,6 +475,20 @@ class TestAskedAnew:
         stack.death = None
         stack.up(check(IMAGE, **other))
         assert len(keys) == len(set(keys)) == billed(stack) == 2
+
+    def test_what_was_asked_in_between_makes_an_old_attempt_no_newer(self) -> None:
+        stack = account()
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE))
+        stack.scheduler.clock.advance(600)
+        stack.death = Death(2, after_the_work=True)
+        with pytest.raises(OperationFailed):
+            stack.up(check(IMAGE, triggers=["other"]))
+        stack.death = None
+        stack.scheduler.clock.advance(600)
+        stack.up(check(IMAGE))
+        assert billed(stack) == 3
 
     def test_so_does_one_that_was_cut_off_long_ago(self) -> None:
         stack = account()
