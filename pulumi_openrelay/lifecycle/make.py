@@ -162,11 +162,14 @@ class Maker(Attempts):
         self._first = self._api_time()
         mine = [self._up_to_date(row) for row in self._living() if self._has_my_name(row)]
         mine = [row for row in mine if kind.lives(row)]
-        mine.sort(key=lambda r: (not self._is_twin(r), str(made_at(kind, r)), r["id"]))
-        keeps = bool(mine) and self._is_twin(mine[0]) and kind.is_of_use(mine[0])
-        for row in mine[1:] if keeps else mine:
-            self._end_later(row)
-        return mine[0] if keeps else None
+        # The engine may record what a create of this operation has answered with.
+        mine.sort(key=lambda r: (r["id"] != self._answered, str(made_at(kind, r)), r["id"]))
+        fit = (row for row in mine if self._is_twin(row) and kind.is_of_use(row))
+        kept = next(fit, None)
+        for row in mine:
+            if row is not kept:
+                self._end_later(row)
+        return kept
 
     def _left_unseen(self) -> Row | None:
         """What the create made that the note is about, where a list that lags behind did not show

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from pulumi_openrelay.emulator import Answer, Request
+from pulumi_openrelay.emulator import Answer, Request, World
+from pulumi_openrelay.emulator.inference_states import Cluster
 
 from ..simulation.journal import Notes
+from .examples import EXAMPLES
 from .support import (
     NAME,
     Death,
@@ -207,4 +209,28 @@ def test_protection_keeps_nothing_from_being_made_beside_what_only_the_list_stil
     assert stack.world.call("DELETE", f"/_emulator/vms/{gone}").status == 200
     changes = {**one_replacement(VM), "deletion_protection": True}
     stack.up(program(VM, least=True, **changes))
+    stack.assert_nothing_lost()
+
+
+def test_of_several_that_killed_creates_have_made_one_that_can_be_used_is_gone_on_with() -> None:
+    """An earlier one has failed: that is no reason to make another, of which a lost answer leaves
+    one more."""
+    stack = Stack(CLUSTER)
+    stack.death = Death(create_request(CLUSTER, least=True), after_the_work=True)
+    assert failure(stack, program(CLUSTER, least=True)) is not None
+    stack.death = None
+    stack.scheduler.clock.advance(5)
+    world, kind, (failed,) = stack.world, stack.kind, stack.alive()
+    assert isinstance(world, World)
+    path = kind.create.path.replace("{org}", world.first_organization.id)
+    name = world.store.table(Cluster)[failed].name
+    body = kind.body({**EXAMPLES[CLUSTER].least, "name": name})
+    second = world.call("POST", path, body).json()["id"]
+    world.call("PATCH", f"/_emulator/clusters/{failed}", {"status": "failed"})
+    stack.scheduler.clock.advance(30)
+
+    stack.up(program(CLUSTER, least=True))
+
+    assert stack.record().id == second
+    stack.scheduler.clock.advance(60)
     stack.assert_nothing_lost()
