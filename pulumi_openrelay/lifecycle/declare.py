@@ -194,6 +194,7 @@ class Kind:
     token: ClassVar[str]
     resource: ClassVar[type[Any]]
     fields: ClassVar[Mapping[str, Field]]
+    inputs: ClassVar[frozenset[str]]
     free_texts: ClassVar[tuple[str, ...]]
     secrets: ClassVar[tuple[Field, ...]]
     steps: ClassVar[tuple[tuple[frozenset[str], Step], ...]]
@@ -206,6 +207,7 @@ class Kind:
         cls.token = resource.token
         cls.service = SERVICES[resource.token.partition(":")[0]]
         cls.fields = resource.fields
+        cls.inputs = frozenset(f.name for f in cls.fields.values() if f.is_input)
         cls.free_texts = tuple(f.name for f in cls.fields.values() if f.free_text)
         cls.secrets = tuple(f for f in cls.fields.values() if f.secret)
         cls.steps = tuple(

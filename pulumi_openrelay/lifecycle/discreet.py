@@ -33,7 +33,7 @@ class DiscreetCall:
     def __init__(self, call: Call, kind: Kind, secrets: Sequence[str] = ()) -> None:
         self._call = call
         self._names = [field.name for field in kind.secrets]
-        self._inputs = [field.name for field in kind.fields.values() if field.is_input]
+        self._inputs = kind.inputs
         self._wires = [field.wire for field in kind.secrets]
         self._secrets = set(_texts(list(secrets)))
         self._parts: set[_Part] = set()

@@ -101,8 +101,8 @@ class Lifecycle:
         self.session.history.declare(self.call.urn, self.call.now())
         hidden = {OWNER: news[OWNER]} if news.get(OWNER) is not None else {}
         # With `ignore_changes=["*"]` the engine gives all that is recorded, what this adds too.
-        known = {field.name for field in self.kind.fields.values() if field.is_input}
-        added = {n for n in olds.keys() & news.keys() - known if olds[n] == news[n]} | {OWNER}
+        not_given = olds.keys() & news.keys() - self.kind.inputs
+        added = {name for name in not_given if olds[name] == news[name]} | {OWNER}
         inputs, problems = check(self.kind, {k: v for k, v in news.items() if k not in added})
         if not problems:
             try:
@@ -426,14 +426,13 @@ class Lifecycle:
         checked without olds. It keeps what was told of it too, such as a rate that is locked, until
         a change prices it anew.
         """
-        kind, fields = self.kind, self.kind.fields
-        told = {n: olds[n] for n in olds if n in fields and not fields[n].is_input}
+        kind = self.kind
+        told = {name: olds[name] for name in olds.keys() & kind.fields.keys() - kind.inputs}
         changes = diff(kind, olds, olds, inputs)
         anew = kind.priced_by & {*changes.replaces, *changes.updates}
         # No check is told what the API chose where the program did not: to name it may change
         # nothing. What has another value than before does.
-        other = {name for name in changes.replaces if olds.get(name) is not None}
-        other |= {name for name in anew if olds.get(name) is not None}
+        other = {name for name in {*changes.replaces, *anew} if olds.get(name) is not None}
         if olds and not anew and not other:
             return [], told
         self.call.deadline = self.call.now() + OPTIONAL_SECONDS

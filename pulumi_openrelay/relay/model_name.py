@@ -60,6 +60,7 @@ class ModelName(str):
     def __new__(cls, mode: str, source: str, model: str) -> Self:
         return super().__new__(cls, f"{mode}.{source}.{model}")
 
+    # A text is made anew of one argument, this of three.
     def __getnewargs__(self) -> tuple[str, str, str]:  # type: ignore[override]
         return self.mode, self.source, self.model
 

@@ -136,7 +136,7 @@ def a_timeout(time: Any) -> pulumi.ResourceOptions:
         ),
         *(
             (
-                pulumi.ResourceOptions(aliases=aliases),  # type: ignore[arg-type]
+                pulumi.ResourceOptions(aliases=aliases),  # type: ignore[arg-type] # its mistake
                 "aliases should list URNs or former names, and 'old' is no URN: a former name is "
                 'pulumi.Alias(name="old")',
             )
@@ -157,6 +157,7 @@ def test_an_option_that_the_engine_would_not_read_is_refused_with_one_line(
     "opts",
     [
         *map(a_timeout, ("2h", "1h30m", "1.5h", "90s", "0", "1500ms", None, "")),
+        # The SDK takes a dict too, though its type does not say so.
         pulumi.ResourceOptions(custom_timeouts={"create": "2h"}),  # type: ignore[arg-type]
         pulumi.ResourceOptions(
             aliases=[

@@ -19,7 +19,7 @@ from pulumi_openrelay.relay.catalog import Endpoint, ModelDetail, Price
 from pulumi_openrelay.relay.inference_request import Reply, body, cost, fit, judged, promised
 
 from ...contract.examples import RELAY_KEYS
-from ...contract.support import on_answer
+from ...contract.support import answer_by, on_answer
 from ...simulation.engine import Program
 from .support import Death, OperationFailed, Stack, account, one
 
@@ -226,7 +226,7 @@ class TestWithoutAnAnswer:
             looks += request.path.startswith("/v2/tasks/")
             return Answer(404) if looks in (20, 70) else handle(request)
 
-        stack.world.handle = odd  # type: ignore[method-assign]
+        answer_by(stack, odd)
         stack.up(check(IMAGE))
         assert looks > 70
         assert billed(stack) == 1
